@@ -1,0 +1,48 @@
+"""``python -m analytics_assets.sandbox``: serve made-up statistics on this machine until Ctrl-C or SIGTERM."""
+
+import argparse
+import errno
+import sys
+
+from analytics_assets.sandbox.app import Sandbox
+from analytics_assets.sandbox.faults import Fault
+from analytics_assets.sandbox.server import listen, serve, stop_on_signals, url_of
+from analytics_assets.sandbox.shape import Shape
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 when stopped, 1 when it cannot listen."""
+    parser = argparse.ArgumentParser(prog="python -m analytics_assets.sandbox", description="A local analytics API")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: only this machine)")
+    parser.add_argument("--port", type=int, default=8765, help="port to listen on, 0 for a free one (default: 8765)")
+    parser.add_argument("--key", default="sandbox-key", help="API key to accept (default: sandbox-key)")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer (default: 0)")
+    parser.add_argument("--scale", type=int, default=1, help="how many times more rows a day (default: 1)")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the made-up rows (default: 7)")
+    parser.add_argument("--forget-stories", action="store_true", help="hide stories older than 24 hours")
+    options = parser.parse_args(arguments)
+    if not options.key or options.latency < 0 or options.scale < 1:
+        parser.error("--key must not be empty, --latency not negative and --scale at least 1")
+    sandbox = Sandbox(
+        shape=Shape(key=options.key),
+        faults=[Fault("latency", seconds=options.latency)] if options.latency else [],
+        seed=options.seed,
+        scale=options.scale,
+        forget_stories=options.forget_stories,
+    )
+    stop_on_signals()
+    try:
+        listener = listen(options.host, options.port)
+    except (OSError, OverflowError) as error:
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        why = "the port is taken; choose another with --port" if taken else str(error)
+        sys.stderr.write(f"Cannot listen on {options.host} port {options.port}: {why}\n")
+        return 1
+    sys.stdout.write(f"Sandbox API on {url_of(listener)} with key {options.key} (Ctrl-C stops it)\n")
+    sys.stdout.flush()
+    serve(sandbox, listener)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

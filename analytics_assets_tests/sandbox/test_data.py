@@ -1,0 +1,119 @@
+"""What the made-up rows promise."""
+
+import datetime as dt
+import json
+import subprocess
+import sys
+
+import pytest
+
+from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
+from analytics_assets.sandbox import data
+from analytics_assets.sandbox.days import day_rows
+
+MARCH = dt.datetime(2025, 3, 1, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+
+
+@every_endpoint
+def test_a_day_is_the_same_in_another_process(endpoint: Endpoint) -> None:
+    """Rows depend on seed, endpoint and day, and on nothing of the process."""
+    code = (
+        "import sys, json, datetime as dt; from analytics_assets.sandbox.days import day_rows;"
+        f"sys.stdout.write(json.dumps(day_rows({endpoint.name!r}, dt.date(2025, 3, 1))))"
+    )
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert json.loads(other.stdout) == list(day_rows(endpoint.name, MARCH.date()))
+
+
+@every_endpoint
+def test_another_seed_gives_other_rows(endpoint: Endpoint) -> None:
+    """The seed is used."""
+    assert day_rows(endpoint.name, MARCH.date(), 7) != day_rows(endpoint.name, MARCH.date(), 8)
+
+
+@every_endpoint
+def test_a_window_is_the_union_of_its_days_and_hours(endpoint: Endpoint) -> None:
+    """Asking in pieces finds the same rows in the same order, at any cut."""
+    whole = data.rows(endpoint.name, MARCH, MARCH + 5 * DAY)
+    for piece in (DAY, dt.timedelta(hours=5)):
+        found, at = [], MARCH
+        while at < MARCH + 5 * DAY:
+            found += data.rows(endpoint.name, at, min(at + piece, MARCH + 5 * DAY))
+            at += piece
+        assert found == whole
+
+
+@every_endpoint
+def test_rows_are_ordered_unique_and_fit_the_declared_columns(endpoint: Endpoint) -> None:
+    """Order is cursor then id, ids are unique text, columns are the declared ones, nulls only where allowed."""
+    found = data.rows(endpoint.name, MARCH, MARCH + 30 * DAY)
+    assert [(row[endpoint.cursor], row["id"]) for row in found] == sorted((r[endpoint.cursor], r["id"]) for r in found)
+    assert len({row["id"] for row in found}) == len(found)
+    required = {column.name for column in endpoint.columns if not column.nullable} | {endpoint.cursor}
+    for row in found:
+        assert set(row) == {column.name for column in endpoint.columns}
+        assert all(row[name] is not None for name in required)
+        assert row.get("updated_at", "9") >= row[endpoint.cursor]
+        assert row[endpoint.cursor].endswith("Z")
+    types: dict[str, type | tuple[type, ...]] = {
+        "bigint": int,
+        "double": float,
+        "bool": bool,
+        "text": str,
+        "timestamp": str,
+        "json": (int, dict),
+    }
+    for column in endpoint.columns:
+        values = [row[column.name] for row in found]
+        assert all(value is None or isinstance(value, types[column.data_type]) for value in values)
+    assert 7 <= len(found) / 100 <= 45
+
+
+def test_the_awkward_values_are_there() -> None:
+    """Nulls, an object as value, an emoji, a right-to-left text and an empty caption all occur in a month."""
+    found = data.rows("media_insights", MARCH, MARCH + 30 * DAY)
+    assert {type(row["value"]) for row in found} == {int, dict, type(None)}
+    captions = {row["caption"] for row in found}
+    assert {None, ""} < captions
+    assert any("🎉" in (caption or "") for caption in captions)
+    assert any("\u0600" <= letter <= "\u06ff" for caption in captions for letter in caption or "")
+
+
+def test_story_insights_belong_to_a_story_of_that_day() -> None:
+    """Every story of the day is measured, after it was posted, and no other."""
+    posted = {row["id"]: row["timestamp"] for row in data.rows("stories", MARCH, MARCH + DAY)}
+    insights = data.rows("story_insights", MARCH, MARCH + DAY)
+    assert {row["story_id"] for row in insights} == set(posted)
+    assert all(row["timestamp"] >= posted[row["story_id"]] for row in insights)
+
+
+@every_endpoint
+def test_scale_multiplies_the_rows(endpoint: Endpoint) -> None:
+    """Three times the scale is about three times the rows."""
+    one, three = (len(data.rows(endpoint.name, MARCH, MARCH + 10 * DAY, scale=scale)) for scale in (1, 3))
+    assert 2.5 < three / one < 3.5
+
+
+@every_endpoint
+def test_nothing_exists_after_now_or_before_the_first_day(endpoint: Endpoint) -> None:
+    """Neither a cursor nor an update lies in the future, and what is there is not changed by the clock otherwise."""
+    now = MARCH + dt.timedelta(hours=13, minutes=7, microseconds=5)
+    found = data.rows(endpoint.name, now=now, first_day=dt.date(2025, 2, 27))
+    moments = [dt.datetime.fromisoformat(row[endpoint.cursor]) for row in found]
+    assert moments[0].date() == dt.date(2025, 2, 27)
+    assert now - dt.timedelta(hours=8) < moments[-1] <= now
+    assert all(dt.datetime.fromisoformat(row["updated_at"]) <= now for row in found if "updated_at" in row)
+    later = data.rows(endpoint.name, now=now + DAY, first_day=dt.date(2025, 2, 27))
+    assert [row["id"] for row in later[: len(found)]] == [row["id"] for row in found]
+    assert data.rows(endpoint.name, now + DAY, now + 2 * DAY, now=now) == []
+    assert data.rows(endpoint.name, MARCH - 9 * DAY, now=now, first_day=dt.date(2025, 2, 27)) == found
+
+
+def test_an_update_is_held_back_until_it_happens() -> None:
+    """A row restated at 12:00 does not say so at 11:59."""
+    row = next(r for r in data.rows("media_insights", MARCH, MARCH + DAY) if r["updated_at"] > r["timestamp"])
+    now = dt.datetime.fromisoformat(row["timestamp"])
+    seen = next(r for r in data.rows("media_insights", MARCH, MARCH + DAY, now=now) if r["id"] == row["id"])
+    assert seen == {**row, "updated_at": row["timestamp"]}
