@@ -1,0 +1,1 @@
+"""Dagster assets that load a social analytics API through dlt."""

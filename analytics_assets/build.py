@@ -1,0 +1,29 @@
+"""The assembly, as a function, so that tests can put other resources in."""
+
+from typing import Any
+
+import dagster as dg
+
+from analytics_assets.assets import STEP_RETRIES, build_asset
+from analytics_assets.ingest.endpoints import ENDPOINTS
+from analytics_assets.ingest.settings import load_settings
+from analytics_assets.jobs import check_connection, load_all
+from analytics_assets.partitions import daily_partitions
+from analytics_assets.resources import AnalyticsApi
+from analytics_assets.schedules import daily_load
+from analytics_assets.translator import DagsterDltResource
+
+
+def build_definitions(
+    resources: dict[str, Any] | None = None, retry_policy: dg.RetryPolicy = STEP_RETRIES
+) -> dg.Definitions:
+    """Return all definitions. Reads the settings, but no key; opens no connection and writes nothing."""
+    partitions = daily_partitions(load_settings())
+    return dg.Definitions(
+        assets=[build_asset(endpoint, partitions, retry_policy) for endpoint in ENDPOINTS],
+        jobs=[load_all, check_connection],
+        schedules=[daily_load(partitions)],
+        # one process: DuckDB has one writer, and steps that are processes pay Python's start-up each
+        executor=dg.in_process_executor,
+        resources={"analytics_api": AnalyticsApi(), "dlt_loader": DagsterDltResource()} | (resources or {}),
+    )

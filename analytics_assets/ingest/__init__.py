@@ -1,0 +1,1 @@
+"""The loading itself, in plain dlt. Nothing in here imports Dagster."""

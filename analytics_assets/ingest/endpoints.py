@@ -1,0 +1,166 @@
+"""The four endpoints, as data. A fifth endpoint is one more entry in ``ENDPOINTS``.
+
+What belongs here: what an endpoint *is* (path, id, cursor, columns). How it is asked stands in ``settings.py``.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+
+DataType = Literal["text", "bigint", "double", "bool", "timestamp", "json"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A declared column: its dlt data type, whether the API may leave it out, and one line for the catalogue."""
+
+    name: str
+    data_type: DataType
+    description: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """A list endpoint and the table it becomes.
+
+    Refuses, with ``ValueError``, a name that is no SQL identifier, a path without a leading slash, a column named twice, and an
+    id or cursor that is not a declared column of the right kind.
+    """
+
+    name: str
+    path: str
+    cursor: str
+    columns: tuple[Column, ...]
+    description: str
+    id: str = "id"
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        if not _NAME.fullmatch(self.name) or "__" in self.name:
+            msg = f"endpoint {self.name!r}: a name is lower case letters, digits and single underscores"
+            raise ValueError(msg)
+        if not self.path.startswith("/"):
+            msg = f"endpoint {self.name!r}: path {self.path!r} must start with '/'"
+            raise ValueError(msg)
+        if len(set(names)) != len(names):
+            msg = f"endpoint {self.name!r}: a column is declared twice in {names}"
+            raise ValueError(msg)
+        if self.id not in names or self.column(self.id).nullable:
+            msg = f"endpoint {self.name!r}: id {self.id!r} must be a declared column that is not nullable"
+            raise ValueError(msg)
+        if self.cursor not in names or self.column(self.cursor).data_type != "timestamp":
+            msg = f"endpoint {self.name!r}: cursor {self.cursor!r} must be a declared timestamp column"
+            raise ValueError(msg)
+
+    def column(self, name: str) -> Column:
+        """Return the declared column of that name; ``StopIteration`` if there is none."""
+        return next(column for column in self.columns if column.name == name)
+
+    @property
+    def newest_by(self) -> str:
+        """The column that tells which of two rows with one id is the newer: ``updated_at``, else the cursor."""
+        return "updated_at" if any(column.name == "updated_at" for column in self.columns) else self.cursor
+
+    def renamed(self, *, path: str | None = None, cursor: str | None = None, id: str | None = None) -> "Endpoint":  # noqa: A002
+        """Return the endpoint with another path, cursor or id field; a field that is not declared takes over its column."""
+        columns = {column.name: column for column in self.columns}
+        for ours, theirs in ((self.id, id), (self.cursor, cursor)):
+            if theirs and theirs not in columns:
+                columns[theirs] = replace(columns.pop(ours), name=theirs)
+        key = columns[id or self.id]
+        columns[key.name] = replace(key, nullable=False)
+        return replace(
+            self, path=path or self.path, cursor=cursor or self.cursor, id=key.name, columns=tuple(columns.values())
+        )
+
+
+_ID = Column(name="id", data_type="text", nullable=False, description="Identifier the API gives the row; the merge key")
+_METRIC = Column(name="metric", data_type="text", description="What is measured, such as reach, likes or saves")
+_PERIOD = Column(name="period", data_type="text", description="Span the value covers: day, week, days_28 or lifetime")
+_VALUE = Column(
+    name="value",
+    data_type="json",
+    description="The measured value, as the API sent it: a number, or an object when the metric is broken down",
+)
+_UPDATED = Column(name="updated_at", data_type="timestamp", description="When the API last restated the row (UTC)")
+_PERMALINK = Column(name="permalink", data_type="text", description="Public address of the post")
+_CAPTION = Column(name="caption", data_type="text", description="Text of the post; may be empty or any Unicode")
+_MEDIA_TYPE = Column(name="media_type", data_type="text", description="IMAGE, VIDEO, REEL or CAROUSEL_ALBUM")
+_USER_ID = Column(name="user_id", data_type="text", description="Account the row belongs to")
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        name="media_insights",
+        path="/v1/media_insights",
+        cursor="timestamp",
+        description="One row per post, metric and day: how far each post reached and how people reacted.",
+        columns=(
+            _ID,
+            Column(name="media_id", data_type="text", description="The post that is measured"),
+            _METRIC,
+            _PERIOD,
+            _VALUE,
+            Column(name="profile_views", data_type="bigint", description="Profile visits that came from the post"),
+            _MEDIA_TYPE,
+            _PERMALINK,
+            _CAPTION,
+            Column(name="timestamp", data_type="timestamp", description="Moment the value is for (UTC); the cursor"),
+            _UPDATED,
+        ),
+    ),
+    Endpoint(
+        name="user_insights",
+        path="/v1/user_insights",
+        cursor="end_time",
+        description="One row per account, metric and day: reach, followers and visits of the whole profile.",
+        columns=(
+            _ID,
+            _USER_ID,
+            _METRIC,
+            _PERIOD,
+            _VALUE,
+            Column(name="profile_views", data_type="bigint", description="Visits to the profile in the period"),
+            Column(name="follower_count", data_type="bigint", description="Followers at the end of the period"),
+            Column(name="engagement_rate", data_type="double", description="Interactions per account reached, 0 to 1"),
+            Column(name="end_time", data_type="timestamp", description="End of the measured period (UTC); the cursor"),
+            _UPDATED,
+        ),
+    ),
+    Endpoint(
+        name="stories",
+        path="/v1/stories",
+        cursor="timestamp",
+        description="One row per story. The API forgets a story 24 hours after it was posted; the table keeps it.",
+        columns=(
+            _ID,
+            _USER_ID,
+            _MEDIA_TYPE,
+            Column(name="media_url", data_type="text", description="Address of the picture or video while it is live"),
+            _PERMALINK,
+            _CAPTION,
+            Column(name="like_count", data_type="bigint", description="Likes when the story was read"),
+            Column(name="is_shared_to_feed", data_type="bool", description="Whether the story also stands in the feed"),
+            Column(name="timestamp", data_type="timestamp", description="When the story was posted (UTC); the cursor"),
+            Column(name="expires_at", data_type="timestamp", description="When the API stops returning the story (UTC)"),
+        ),
+    ),
+    Endpoint(
+        name="story_insights",
+        path="/v1/story_insights",
+        cursor="timestamp",
+        description="One row per story and metric: views, replies, exits and taps.",
+        columns=(
+            _ID,
+            Column(name="story_id", data_type="text", description="The story that is measured; `stories.id`"),
+            _METRIC,
+            _PERIOD,
+            _VALUE,
+            Column(name="profile_views", data_type="bigint", description="Profile visits that came from the story"),
+            Column(name="timestamp", data_type="timestamp", description="Moment the value is for (UTC); the cursor"),
+            _UPDATED,
+        ),
+    ),
+)

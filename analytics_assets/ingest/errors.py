@@ -1,0 +1,99 @@
+"""What can go wrong between us and the API, in words a person can act on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import requests
+from dlt.common.configuration.exceptions import ConfigurationException
+
+from analytics_assets.ingest.settings import SettingError
+
+Kind = Literal[
+    "unreachable", "key refused", "path not found", "wrong shape", "API failing", "request refused", "incomplete", "setting"
+]
+
+_ADVICE: dict[Kind, str] = {
+    "unreachable": "Check base_url, the network and the API's status page.",
+    "key refused": "Check API_KEY (or api_key in .dlt/secrets.toml), and the settings key_location and key_name.",
+    "path not found": "Check base_url and the endpoint's path (analytics_api.endpoints.<name>.path).",
+    "API failing": "The retries are used up; run it again later, or lower the load.",
+    "request refused": "Check the settings that name the parameters, and the API's documentation.",
+}
+_TRANSIENT: frozenset[Kind] = frozenset({"unreachable", "API failing", "incomplete"})
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A failure in words: its kind, one message without any secret, and whether the same run may succeed later."""
+
+    kind: Kind
+    message: str
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether running again, with nothing changed on our side, can help."""
+        return self.kind in _TRANSIENT
+
+
+class ApiError(Exception):
+    """The API answered, but not with what was asked. Carries a worded ``problem``."""
+
+    def __init__(self, kind: Kind, message: str) -> None:
+        super().__init__(message)
+        self.problem = Problem(kind, message)
+
+
+class WindowMovedError(ApiError):
+    """Rows moved while the window was being read; reading it again may give a proven whole."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("incomplete", message)
+
+
+def explain(error: BaseException) -> Problem | None:
+    """Return the problem behind an exception, looked for along its causes; ``None`` when it is none of the API's.
+
+    dlt and Dagster wrap what a resource raises, several layers deep.
+    """
+    for cause in causes(error):
+        if isinstance(cause, ApiError):
+            return cause.problem
+        if isinstance(cause, SettingError | ConfigurationException):
+            return Problem("setting", str(cause))
+        if isinstance(cause, requests.HTTPError) and cause.response is not None:
+            return _of_status(cause.response)
+        if isinstance(cause, requests.RequestException):
+            return _with_advice("unreachable", f"no answer: {_innermost(cause)}")
+    return None
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _of_status(response: requests.Response) -> Problem:
+    status = response.status_code
+    kind: Kind = "request refused"
+    if status in {401, 403}:
+        kind = "key refused"
+    elif status == requests.codes.not_found:
+        kind = "path not found"
+    elif status == requests.codes.too_many_requests or status >= requests.codes.server_error:
+        kind = "API failing"
+    return _with_advice(kind, f"{response.url} answered {status} {response.reason}")
+
+
+def _with_advice(kind: Kind, message: str) -> Problem:
+    return Problem(kind, f"{kind}: {message}. {_ADVICE.get(kind, '')}".rstrip())
+
+
+def _innermost(error: requests.RequestException) -> str:
+    """Return the short reason inside requests' nested one: `Connection refused` instead of three class names."""
+    reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
+    return str(reason).strip(".")

@@ -1,0 +1,266 @@
+"""Where a row becomes columns: the one place that knows how JSON values turn into typed ones, and which rows cannot.
+
+A page is converted a column at a time. A column whose values are all of the declared kind goes to Arrow in one call; any other
+is converted value by value, and a row with a value that fits nowhere is set aside with its reason.
+"""
+
+import datetime as dt
+import hashlib
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dlt
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from dlt.extract.hints import TResourceHints
+from dlt.sources.helpers.rest_client.client import PageData
+
+from analytics_assets.ingest.endpoints import Column, DataType, Endpoint
+from analytics_assets.ingest.report import WindowReport
+from analytics_assets.ingest.window import Window
+
+Row = dict[str, Any]
+_INT64 = 2**63
+_TELL_EVERY_SECONDS = 2.0
+_PREVIEW_ROWS = 5
+# dlt looks at the schema of each table it is given: some milliseconds, too many for each page
+_PAGES_AT_ONCE = 100
+_ARROW: dict[DataType, pa.DataType] = {
+    "text": pa.string(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "bool": pa.bool_(),
+    "timestamp": pa.timestamp("us", "UTC"),
+    "json": pa.string(),
+}
+
+
+class RejectedError(ValueError):
+    """A value that cannot be loaded as its column is declared; the message is the reason."""
+
+
+def moment(value: object) -> dt.datetime:
+    """Read a point in time: ISO 8601 text (no offset means UTC; a date means its midnight) or epoch seconds. In UTC."""
+    if isinstance(value, str):
+        try:
+            parsed = dt.datetime.fromisoformat(value.strip())
+        except ValueError:
+            msg = "is no ISO 8601 time"
+            raise RejectedError(msg) from None
+        return parsed.replace(tzinfo=dt.UTC) if parsed.tzinfo is None else parsed.astimezone(dt.UTC)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return dt.datetime.fromtimestamp(value, dt.UTC)
+        except (ValueError, OverflowError, OSError):
+            msg = "is no time in epoch seconds"
+            raise RejectedError(msg) from None
+    msg = f"is {_kind(value)}, not a time"
+    raise RejectedError(msg)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    msg = f"is {_kind(value)}, not text"
+    raise RejectedError(msg)
+
+
+def _bigint(value: object) -> int:
+    if isinstance(value, str):
+        try:
+            value = int(value)
+        except ValueError:
+            msg = "is text, not a whole number"
+            raise RejectedError(msg) from None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        msg = f"is {_kind(value)}, not a whole number"
+        raise RejectedError(msg)
+    if not -_INT64 <= value < _INT64:
+        msg = "is out of the range of a 64-bit number"
+        raise RejectedError(msg)
+    return value
+
+
+def _double(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        msg = f"is {_kind(value)}, not a number"
+        raise RejectedError(msg)
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        msg = "is no number that fits"
+        raise RejectedError(msg) from None
+    if not math.isfinite(number):
+        msg = "is not a finite number"
+        raise RejectedError(msg)
+    return number
+
+
+def _bool(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    msg = f"is {_kind(value)}, not true or false"
+    raise RejectedError(msg)
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+_CONVERT: dict[DataType, Callable[[Any], Any]] = {
+    "text": _text,
+    "bigint": _bigint,
+    "double": _double,
+    "bool": _bool,
+    "timestamp": moment,
+    "json": _json,
+}
+
+
+def _kind(value: object) -> str:
+    """Name a JSON value's type as JSON does."""
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "text", dict: "an object", list: "a list"}
+    return names.get(type(value), "null")
+
+
+def _in_one_call(values: list[Any], data_type: DataType) -> pa.Array:
+    """Convert a column whose values are all of the declared kind; raises when one needs a closer look."""
+    if data_type == "json":
+        return pa.array([None if value is None else _json(value) for value in values], pa.string())
+    if data_type == "timestamp":
+        return pa.array(values, pa.string()).cast(_ARROW["timestamp"])
+    if data_type == "bigint" and float in set(map(type, values)):
+        msg = "Arrow would cut 3.5 to 3"
+        raise TypeError(msg)
+    return pa.array(values, _ARROW[data_type])
+
+
+def _one_by_one(values: list[Any], data_type: DataType) -> tuple[pa.Array, dict[int, str]]:
+    """Convert a column value by value; a value that fits nowhere becomes null, with the reason under its position."""
+    convert = _CONVERT[data_type]
+    converted: list[Any] = [None] * len(values)
+    misfits: dict[int, str] = {}
+    for i, value in enumerate(values):
+        try:
+            converted[i] = None if value is None else convert(value)
+        except RejectedError as error:
+            misfits[i] = str(error)
+    return pa.array(converted, _ARROW[data_type]), misfits
+
+
+class PageRows:
+    """A step of a dlt resource: a page of JSON rows in, an Arrow table of the declared columns out, figures into the report.
+
+    Rows outside the window are dropped and counted. A row without a cursor value is kept and counted: the API returned it for
+    this window, and dropping it would lose it. A row that cannot be loaded as declared goes to ``<endpoint>__rejected``.
+    """
+
+    def __init__(self, endpoint: Endpoint, window: Window | None, report: WindowReport, log: logging.Logger) -> None:
+        self._endpoint = endpoint
+        self._window = window
+        self._report = report
+        self._log = log
+        self._declared = {column.name for column in endpoint.columns}
+        self._schema = pa.schema(
+            [pa.field(column.name, _ARROW[column.data_type], column.nullable) for column in endpoint.columns]
+        )
+        self._waiting: list[pa.Table] = []
+        self._told_at = time.monotonic()
+
+    def __call__(self, page: PageData[Any]) -> Iterator[Any]:
+        """Convert one page. Tables of many pages go on at once; plain rows where the API sent columns that are not declared."""
+        if self._report.pages == 1:
+            # a pass that was given up may have left some
+            self._waiting.clear()
+        table, rows, rejected = self._convert(page)
+        inside = self._inside(table)
+        kept = table.filter(inside)
+        self._report.rows_kept += kept.num_rows
+        if len(self._report.preview) < _PREVIEW_ROWS:
+            self._report.preview = kept.slice(0, _PREVIEW_ROWS).to_pylist()
+        self._report.rows_outside += table.num_rows - kept.num_rows
+        self._report.rows_rejected += len(rejected)
+        self._tell()
+        if rejected:
+            yield self._rejected(rejected)
+        if undeclared := set().union(*rows) - self._declared:
+            self._report.new_columns |= undeclared
+            extras = [
+                {name: row[name] for name in undeclared if name in row}
+                for row, keep in zip(rows, inside.to_pylist(), strict=True)
+                if keep
+            ]
+            yield [record | extra for record, extra in zip(kept.to_pylist(), extras, strict=True)]
+        else:
+            self._waiting.append(kept)
+        if self._waiting and (len(self._waiting) == _PAGES_AT_ONCE or not page.paginator.has_next_page):
+            yield pa.concat_tables(self._waiting)
+            self._waiting.clear()
+
+    def _convert(self, page: list[Any]) -> tuple[pa.Table, list[Row], list[tuple[Any, str]]]:
+        """Return the page as a table, its rows in the same order, and the rows that cannot be loaded with their reasons."""
+        rows: list[Row] = [row for row in page if type(row) is dict]
+        rejected = [(row, f"is {_kind(row)}, not an object") for row in page if type(row) is not dict]
+        arrays: dict[str, pa.Array] = {}
+        reasons: dict[int, str] = {}
+        for column in self._endpoint.columns:
+            values = [row.get(column.name) for row in rows]
+            misfits: dict[int, str] = {}
+            try:
+                array = _in_one_call(values, column.data_type)
+            except (ValueError, TypeError, OverflowError):
+                array, misfits = _one_by_one(values, column.data_type)
+            if not column.nullable and array.null_count:
+                misfits = {i: "is missing" for i, value in enumerate(values) if value is None} | misfits
+            reasons = {i: f"{column.name} {reason}" for i, reason in misfits.items()} | reasons
+            arrays[column.name] = array
+        table = pa.table(arrays, self._schema)
+        if reasons:
+            rejected += [(rows[i], reasons[i]) for i in sorted(reasons)]
+            table = table.filter(pa.array([i not in reasons for i in range(len(rows))]))
+            rows = [row for i, row in enumerate(rows) if i not in reasons]
+        return table, rows, rejected
+
+    def _inside(self, table: pa.Table) -> pa.Array:
+        """Return the mask of the rows inside the window, or without a cursor value."""
+        cursor = table[self._endpoint.cursor].combine_chunks()
+        self._report.rows_without_cursor += cursor.null_count
+        if self._window is None:
+            return pa.repeat(pa.scalar(value=True), len(cursor))
+        start, end = (pa.scalar(edge, _ARROW["timestamp"]) for edge in (self._window.start, self._window.end))
+        return pc.fill_null(pc.and_(pc.greater_equal(cursor, start), pc.less(cursor, end)), fill_value=True)
+
+    def _rejected(self, rejected: list[tuple[Any, str]]) -> Any:  # noqa: ANN401 (dlt's marked item)
+        """Mark rows for ``<endpoint>__rejected``, where the same row rejected again replaces itself."""
+        window = self._report.window
+        rows = []
+        for row, reason in rejected:
+            raw = orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode()
+            digest = hashlib.sha256(f"{window}\n{reason}\n{raw}".encode()).hexdigest()
+            rows.append({"id": digest, "reason": reason, "raw": raw, "window": window})
+            self._log.warning("%s: a row cannot be loaded: %s", self._endpoint.name, reason)
+        return dlt.mark.with_hints(rows, _rejected_hints(self._endpoint.name), create_table_variant=True)
+
+    def _tell(self) -> None:
+        """Say how far the window is, at most every two seconds."""
+        if time.monotonic() - self._told_at > _TELL_EVERY_SECONDS:
+            self._told_at = time.monotonic()
+            self._log.info("%s: %s", self._endpoint.name, self._report.progress)
+
+
+def _rejected_hints(endpoint: str) -> TResourceHints:
+    columns: dict[str, DataType] = {"id": "text", "reason": "text", "raw": "json", "window": "text"}
+    return dlt.mark.make_hints(
+        table_name=f"{endpoint}__rejected",
+        primary_key="id",
+        write_disposition="merge",
+        columns=[{"name": name, "data_type": data_type, "nullable": name != "id"} for name, data_type in columns.items()],
+    )

@@ -1,0 +1,31 @@
+"""When things run: yesterday's partition every morning."""
+
+import datetime as dt
+
+import dagster as dg
+
+
+from analytics_assets.jobs import load_all
+
+
+def daily_load(partitions: dg.DailyPartitionsDefinition) -> dg.ScheduleDefinition:
+    """Return the schedule that loads the day that has just ended.
+
+    ``build_schedule_from_partitioned_job`` would take the last partition, which is today's and not over.
+    """
+
+    @dg.schedule(
+        name="daily_load",
+        job=load_all,
+        cron_schedule="0 1 * * *",
+        execution_timezone=partitions.timezone,
+        description="Loads every endpoint for the day that ended at midnight.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        yesterday = context.scheduled_execution_time - dt.timedelta(days=1)
+        key = yesterday.strftime("%Y-%m-%d")
+        if not partitions.has_partition_key(key, current_time=context.scheduled_execution_time):
+            return dg.SkipReason(f"{key} lies before the first partition, {partitions.start:%Y-%m-%d}")
+        return dg.RunRequest(run_key=key, partition_key=key)
+
+    return schedule

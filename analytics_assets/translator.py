@@ -1,0 +1,69 @@
+"""How an endpoint appears in Dagster: key, group, kinds, owners, tags, description, column schema, links."""
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import dagster as dg
+import dlt
+from dagster_dlt.translator import DltResourceTranslatorData
+
+from analytics_assets.ingest.endpoints import Column, Endpoint
+from analytics_assets.ingest.pipeline import DATASET, DESTINATION
+
+with warnings.catch_warnings():
+    # dagster-embedded-elt is on the project's card, and says at import that dagster-dlt has taken over
+    warnings.simplefilter("ignore")
+    from dagster_embedded_elt.dlt import DagsterDltResource, DagsterDltTranslator
+
+__all__ = ["GROUP", "DagsterDltResource", "EndpointTranslator", "column_schema"]
+
+GROUP = "social_analytics"
+_OWNER = "team:analytics"
+_DOCS = "https://dlthub.com/docs/dlt-ecosystem/verified-sources/rest_api/basic"
+
+
+@dataclass
+class EndpointTranslator(DagsterDltTranslator):
+    """Turns an endpoint into its asset spec; dlt's resource of the same name adds nothing to it."""
+
+    endpoint: Endpoint
+
+    def get_asset_spec(self, data: DltResourceTranslatorData | None = None) -> dg.AssetSpec:  # noqa: ARG002 (dagster-dlt's signature)
+        """Return the spec. It needs no source and no pipeline, for these need the key and write files."""
+        endpoint = self.endpoint
+        return dg.AssetSpec(
+            key=dg.AssetKey(endpoint.name),
+            description=endpoint.description,
+            group_name=GROUP,
+            owners=[_OWNER],
+            kinds={"dlt", destination_kind()},
+            tags={"endpoint": endpoint.name, "cursor": endpoint.cursor},
+            metadata={
+                "dagster/column_schema": column_schema(endpoint.columns),
+                "path": endpoint.path,
+                "merge_key": endpoint.id,
+                "table": f"{DATASET}.{endpoint.name}",
+                "docs": dg.MetadataValue.url(_DOCS),
+            },
+        )
+
+
+def column_schema(columns: Iterable[Column]) -> dg.TableSchema:
+    """Return the catalogue's view of the columns."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.data_type,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=column.name == "id"),
+            )
+            for column in columns
+        ]
+    )
+
+
+def destination_kind() -> str:
+    """Return the destination's type as the config names it, such as ``duckdb`` or ``postgres``."""
+    return str(dlt.config.get(f"destination.{DESTINATION}.destination_type", str) or "duckdb").rpartition(".")[2]
