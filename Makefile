@@ -1,0 +1,110 @@
+# Needs python3.11 (with venv), make and git. Everything else is installed into .venv from requirements.lock.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+DEFINITIONS := analytics_assets.definitions
+# Further arguments of pytest, e.g. make test ARGS="-n 2 -k pagination"
+ARGS ?=
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# Bytecode halves the start of every Dagster process; an empty value lets Python write it.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.installed: requirements.lock pyproject.toml
+	@echo "Installing requirements.lock into .venv (about a minute the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and f"Python 3.11 is needed, {sys.executable} is {sys.version.split()[0]}: make PYTHON=...")'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@# Packages carry templates that are no Python: what does not compile does not matter.
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
+	@touch $@
+
+.PHONY: install
+install: .venv/.installed ## Set up .venv from requirements.lock; every other target does it when needed
+
+.PHONY: demo
+demo: .venv/.installed ## Load the sandbox API into a local warehouse and show what arrived
+	@$(BIN)/python -m analytics_assets.demo
+
+.PHONY: dev
+dev: .venv/.installed ## Open Dagster's UI, on the sandbox API unless a real one is configured
+	@$(BIN)/python -m analytics_assets.dev
+
+.PHONY: check
+check: .venv/.installed ## Ask the configured API and warehouse whether they answer; fails when one does not
+	@$(BIN)/dagster job execute -m $(DEFINITIONS) -j check_connection
+
+.PHONY: test
+test: .venv/.installed ## Run the tests; ARGS="-k name" goes to pytest, REQUIRE_ALL=1 forbids skips
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: .venv/.installed ## Check style, format, types, definitions, and that no key or local path is in a file
+	@echo "ruff check" && $(BIN)/ruff check --quiet
+	@echo "ruff format" && $(BIN)/ruff format --check --quiet || { echo "Not formatted: run make format"; exit 1; }
+	@echo "mypy" && $(BIN)/mypy --no-error-summary
+	@echo "dagster definitions validate" && $(BIN)/python -W ignore::FutureWarning -m dagster definitions validate --log-level error -m $(DEFINITIONS)
+	@$(MAKE) --silent lint-leaks
+
+# Tests and sandbox use made-up keys, so there only what looks like a real one counts.
+MADE_UP := analytics_assets_tests analytics_assets/sandbox
+# Passwords that stand in example addresses are none.
+SCAN := $(BIN)/detect-secrets-hook --no-verify --exclude-secrets '^(\$$?password|unused|postgres)$$'
+.PHONY: lint-leaks
+lint-leaks: .venv/.installed
+	@echo "no key, registry address or path of a machine"
+	@! git grep --untracked -nIE '/(work|farm|root|home|Users)/[A-Za-z]|/tmp/[a-z_]+/|https?://[^ "]*/simple|files\.[a-z]+hosted' -- .
+	@git ls-files -z -co --exclude-standard -- . ':!requirements.lock' $(MADE_UP:%=':!%') | xargs -0r $(SCAN)
+	@git ls-files -z -co --exclude-standard -- $(MADE_UP) | xargs -0r $(SCAN) --disable-plugin KeywordDetector
+
+.PHONY: format
+format: .venv/.installed ## Format the code and apply the safe fixes
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+
+define AUDIT
+import json, os, pathlib, sys
+report, errors = (pathlib.Path(name).read_text() for name in sys.argv[1:])
+found = json.loads(report or "{}").get("dependencies", [])
+asked = [row for row in found if "skip_reason" not in row]
+bad = [(row, vuln) for row in asked for vuln in row["vulns"]]
+for row, vuln in bad:
+    print(f"{row['name']} {row['version']}: {vuln['id']}, fixed in {', '.join(vuln['fix_versions']) or 'no release yet'}")
+if bad:
+    sys.exit(f"{len(bad)} known vulnerabilities in requirements.lock")
+if asked:
+    print(f"No known vulnerability in {len(asked)} of {len(found)} locked packages")
+    sys.exit()
+print("NOT AUDITED:", "the vulnerability database knew none of the packages" if found else errors.strip().split("\n")[-1])
+sys.exit(os.environ.get("AUDIT_REQUIRED") == "1")
+endef
+export AUDIT
+
+# pip-audit passes when its database answers for no package at all, so what it asked is counted here.
+.PHONY: audit
+audit: .venv/.installed ## Look the locked packages up among known vulnerabilities; out of reach, it says so and passes
+	@echo "pip-audit"
+	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; touch "$$work/report"; \
+	$(BIN)/pip-audit --disable-pip -r requirements.lock -f json -o "$$work/report" --progress-spinner off --timeout 10 \
+	  2>"$$work/errors" || true; \
+	$(BIN)/python -c "$$AUDIT" "$$work/report" "$$work/errors"
+
+.PHONY: ci
+ci: lint audit test ## All that must pass before a merge
+
+.PHONY: lock
+lock: .venv/.installed ## Write requirements.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions
+	@$(BIN)/pip-compile --quiet --all-extras --generate-hashes --allow-unsafe --no-strip-extras --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(if $(UPGRADE),--upgrade) -o requirements.lock pyproject.toml
+
+.PHONY: clean
+clean: ## Remove the environment, caches and build leftovers; data and Dagster's history stay
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info .tmp_dagster_home_*
+	@find . \( -name __pycache__ -o -name .ruff_cache \) -type d -prune -exec rm -rf {} +
