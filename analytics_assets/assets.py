@@ -1,15 +1,18 @@
 """Endpoint to asset: one factory over the endpoint table."""
 
+import collections
 import enum
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
 from analytics_assets.catalogue import materialization_metadata
+from analytics_assets.checks import check_results, check_specs
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import explain
 from analytics_assets.ingest.pipeline import open_pipeline
-from analytics_assets.ingest.report import WindowReport
+from analytics_assets.ingest.report import Journal
 from analytics_assets.partitions import window_of
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets.translator import DagsterDltResource, EndpointTranslator
@@ -40,24 +43,33 @@ def build_asset(
     @dg.multi_asset(
         name=endpoint.name,
         specs=[translator.get_asset_spec()],
+        check_specs=check_specs(endpoint),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=retry_policy,
     )
     def load(
-        context: dg.AssetExecutionContext, config: SyncConfig, analytics_api: AnalyticsApi, dlt_loader: DagsterDltResource
-    ) -> Iterator[dg.MaterializeResult]:
+        context: dg.AssetExecutionContext,
+        config: SyncConfig,
+        analytics_api: AnalyticsApi,
+        dlt_loader: DagsterDltResource,
+    ) -> Iterator[dg.MaterializeResult[Any]]:
         window = None if config.sync_mode is SyncMode.FULL_REFRESH else window_of(context)
-        reports: dict[str, WindowReport] = {}
+        journal = Journal(context.run_id, context.log)
         failure = None
         try:
-            with open_pipeline(context.log) as pipeline:
-                source = analytics_api.source(endpoint, window, reports=reports, log=context.log)
-                context.log.info(f"{endpoint.name}: asking for {window or 'all history'}")
-                for result in dlt_loader.run(
-                    context=context, dlt_source=source, dlt_pipeline=pipeline, dagster_dlt_translator=translator
-                ):
-                    yield result._replace(metadata=materialization_metadata(endpoint, reports[endpoint.name], pipeline))
+            with open_pipeline(journal) as pipeline:
+                source = analytics_api.source(endpoint, window, journal)
+                context.log.info("%s: asking for %s", endpoint.name, window or "all history")
+                loaded = dlt_loader.run(context, source, pipeline, translator)
+                # dagster-dlt's own metadata names a table that does not exist, and no rows when there are none
+                collections.deque(loaded, maxlen=0)
+                report = journal.reports[endpoint.name]
+                yield dg.MaterializeResult(
+                    asset_key=endpoint.name,
+                    metadata=materialization_metadata(endpoint, report, pipeline),
+                    check_results=check_results(endpoint, report),
+                )
         except Exception as error:
             problem = explain(error)
             if problem is None:

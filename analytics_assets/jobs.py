@@ -5,7 +5,6 @@ import dagster as dg
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets.translator import GROUP
 
-
 load_all = dg.define_asset_job(
     "load_all",
     selection=dg.AssetSelection.groups(GROUP),

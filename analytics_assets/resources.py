@@ -1,14 +1,12 @@
 """The one resource: the API, as assets, jobs and sensors reach it."""
 
-import logging
-
 import dagster as dg
 from dlt.extract.source import DltSource
 from pydantic import Field
 
 from analytics_assets.ingest.connection import Verdict, check_endpoint
 from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
-from analytics_assets.ingest.report import WindowReport
+from analytics_assets.ingest.report import Journal
 from analytics_assets.ingest.settings import Settings, load_settings
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.window import Window
@@ -17,31 +15,33 @@ from analytics_assets.ingest.window import Window
 class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The social analytics API.
 
-    A field that is left empty is read from ``.dlt/config.toml`` and the environment when a run begins. The key is no field: run
-    config is stored in clear in Dagster's database, so it comes from ``dlt.secrets["api_key"]`` alone.
+    A field that is left empty is read from ``.dlt/config.toml`` and the environment when a run begins. The key is no
+    field: run config is stored in clear in Dagster's database, so it comes from ``dlt.secrets["api_key"]`` alone.
     """
 
-    base_url: str | None = Field(None, description=f"Overrides the setting. {Settings.model_fields['base_url'].description}")
-    page_size: int | None = Field(None, description=f"Overrides the setting. {Settings.model_fields['page_size'].description}")
+    base_url: str | None = Field(
+        default=None, description=f"Overrides the setting. {Settings.model_fields['base_url'].description}"
+    )
+    page_size: int | None = Field(
+        default=None, description=f"Overrides the setting. {Settings.model_fields['page_size'].description}"
+    )
     max_retries: int | None = Field(
-        None, description=f"Overrides the setting. {Settings.model_fields['max_retries'].description}"
+        default=None, description=f"Overrides the setting. {Settings.model_fields['max_retries'].description}"
     )
     backoff_factor: float | None = Field(
-        None, description=f"Overrides the setting. {Settings.model_fields['backoff_factor'].description}"
+        default=None, description=f"Overrides the setting. {Settings.model_fields['backoff_factor'].description}"
     )
     read_timeout: float | None = Field(
-        None, description=f"Overrides the setting. {Settings.model_fields['read_timeout'].description}"
+        default=None, description=f"Overrides the setting. {Settings.model_fields['read_timeout'].description}"
     )
 
     def settings(self) -> Settings:
         """Return the settings in force; raises ``SettingError`` when one is wrong."""
         return load_settings({name: getattr(self, name) for name in type(self).model_fields})
 
-    def source(
-        self, endpoint: Endpoint, window: Window | None, *, reports: dict[str, WindowReport], log: logging.Logger
-    ) -> DltSource:
+    def source(self, endpoint: Endpoint, window: Window | None, journal: Journal) -> DltSource:
         """Return the dlt source of one endpoint and window; without a window it is a full refresh."""
-        return build_source([endpoint], self.settings(), window, reports=reports, log=log)
+        return build_source([endpoint], self.settings(), window, journal)
 
     def check_connection(self) -> list[Verdict]:
         """Ask each endpoint for one row and return a worded verdict for each; never raises for what the API does."""

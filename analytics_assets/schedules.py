@@ -4,7 +4,6 @@ import datetime as dt
 
 import dagster as dg
 
-
 from analytics_assets.jobs import load_all
 
 
@@ -22,9 +21,10 @@ def daily_load(partitions: dg.DailyPartitionsDefinition) -> dg.ScheduleDefinitio
         description="Loads every endpoint for the day that ended at midnight.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        yesterday = context.scheduled_execution_time - dt.timedelta(days=1)
+        now = context.scheduled_execution_time.astimezone(partitions.start.tzinfo)
+        yesterday = now - dt.timedelta(days=1)
         key = yesterday.strftime("%Y-%m-%d")
-        if not partitions.has_partition_key(key, current_time=context.scheduled_execution_time):
+        if key < f"{partitions.start:%Y-%m-%d}":
             return dg.SkipReason(f"{key} lies before the first partition, {partitions.start:%Y-%m-%d}")
         return dg.RunRequest(run_key=key, partition_key=key)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import Kind, explain
-from analytics_assets.ingest.report import WindowReport
+from analytics_assets.ingest.report import Journal
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
 
@@ -28,14 +28,14 @@ class Verdict:
 
 def check_endpoint(endpoint: Endpoint, settings: Settings) -> Verdict:
     """Ask an endpoint for one row, without retries. Problems come back in the verdict; only bugs of ours raise."""
-    reports: dict[str, WindowReport] = {}
+    journal = Journal()
     one_row = settings.model_copy(update={"page_size": 1, "max_retries": 0})
     try:
-        list(build_source([endpoint], one_row, None, reports=reports).resources[endpoint.name].add_limit(1))
+        list(build_source([endpoint], one_row, None, journal).resources[endpoint.name].add_limit(1))
     except Exception as error:
         problem = explain(error)
         if problem is None:
             raise
         return Verdict(endpoint.name, problem.kind, problem.message)
-    total = reports[endpoint.name].total
+    total = journal.reports[endpoint.name].total
     return Verdict(endpoint.name, None, "rows come" if total is None else f"{total:,} rows in all")

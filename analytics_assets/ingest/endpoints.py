@@ -26,8 +26,8 @@ class Column:
 class Endpoint:
     """A list endpoint and the table it becomes.
 
-    Refuses, with ``ValueError``, a name that is no SQL identifier, a path without a leading slash, a column named twice, and an
-    id or cursor that is not a declared column of the right kind.
+    Refuses, with ``ValueError``, a name that is no SQL identifier, a path without a leading slash, a column named
+    twice, and an id or cursor that is not a declared column of the right kind.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Endpoint:
         return "updated_at" if any(column.name == "updated_at" for column in self.columns) else self.cursor
 
     def renamed(self, *, path: str | None = None, cursor: str | None = None, id: str | None = None) -> "Endpoint":  # noqa: A002
-        """Return the endpoint with another path, cursor or id field; a field that is not declared takes over its column."""
+        """Return the endpoint with another path, cursor or id; a field that is not declared takes over its column."""
         columns = {column.name: column for column in self.columns}
         for ours, theirs in ((self.id, id), (self.cursor, cursor)):
             if theirs and theirs not in columns:
@@ -144,7 +144,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             Column(name="like_count", data_type="bigint", description="Likes when the story was read"),
             Column(name="is_shared_to_feed", data_type="bool", description="Whether the story also stands in the feed"),
             Column(name="timestamp", data_type="timestamp", description="When the story was posted (UTC); the cursor"),
-            Column(name="expires_at", data_type="timestamp", description="When the API stops returning the story (UTC)"),
+            Column(
+                name="expires_at", data_type="timestamp", description="When the API stops returning the story (UTC)"
+            ),
         ),
     ),
     Endpoint(

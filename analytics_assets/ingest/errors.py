@@ -10,7 +10,15 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from analytics_assets.ingest.settings import SettingError
 
 Kind = Literal[
-    "unreachable", "key refused", "path not found", "wrong shape", "API failing", "request refused", "incomplete", "setting"
+    "unreachable",
+    "key refused",
+    "path not found",
+    "wrong shape",
+    "API failing",
+    "request refused",
+    "incomplete",
+    "warehouse busy",
+    "setting",
 ]
 
 _ADVICE: dict[Kind, str] = {
@@ -20,7 +28,8 @@ _ADVICE: dict[Kind, str] = {
     "API failing": "The retries are used up; run it again later, or lower the load.",
     "request refused": "Check the settings that name the parameters, and the API's documentation.",
 }
-_TRANSIENT: frozenset[Kind] = frozenset({"unreachable", "API failing", "incomplete"})
+_SERVER_ERROR = 500
+_TRANSIENT: frozenset[Kind] = frozenset({"unreachable", "API failing", "incomplete", "warehouse busy"})
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,7 @@ def explain(error: BaseException) -> Problem | None:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exception and what it came from, outermost first."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
@@ -84,7 +94,7 @@ def _of_status(response: requests.Response) -> Problem:
         kind = "key refused"
     elif status == requests.codes.not_found:
         kind = "path not found"
-    elif status == requests.codes.too_many_requests or status >= requests.codes.server_error:
+    elif status == requests.codes.too_many_requests or status >= _SERVER_ERROR:
         kind = "API failing"
     return _with_advice(kind, f"{response.url} answered {status} {response.reason}")
 

@@ -6,28 +6,30 @@ from dlt.common import jsonpath
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
 
+from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import ApiError, WindowMovedError
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.settings import Settings
 
-_NO_TOTAL = object()
+_BRIEF = 120
 
 
 class ProvenOffsetPaginator(BasePaginator):
     """Walks the pages of a window by offset and ends only where the window is proven whole.
 
-    It advances by what came, not by what was asked, for a server may cap the page. With a total it ends when as many rows came as
-    the total says, and the total stayed the same, and as many distinct ids. Without a total each page begins with the last row
-    of the page before, which shows a shift, and the end is a page that has nothing else.
+    It advances by what came, not by what was asked, for a server may cap the page. With a total it ends when as many
+    rows came as the total says, and the total stayed the same, and as many distinct ids. Without a total each page
+    begins with the last row of the page before, which shows a shift, and the end is a page that has nothing else.
 
-    Raises ``WindowMovedError`` when rows moved, ``ApiError`` (wrong shape) when the answer is not what the settings describe.
+    Raises ``WindowMovedError`` when rows moved, ``ApiError`` (wrong shape) when the answer is not what the settings
+    describe.
     """
 
-    def __init__(self, name: str, settings: Settings, id_field: str, report: WindowReport) -> None:
+    def __init__(self, endpoint: Endpoint, settings: Settings, report: WindowReport) -> None:
         super().__init__()
-        self._name = name
+        self._name = endpoint.name
         self._settings = settings
-        self._id_field = id_field
+        self._id_field = endpoint.id
         self._report = report
         self._rows_path = jsonpath.compile_path(settings.data_selector)
         self._total_path = jsonpath.compile_path(settings.total_selector) if settings.total_selector else None
@@ -43,11 +45,8 @@ class ProvenOffsetPaginator(BasePaginator):
 
     def update_request(self, request: Request) -> None:
         """Ask for the page at the current offset."""
-        request.params = {
-            **(request.params or {}),
-            self._settings.offset_param: self._offset,
-            self._settings.limit_param: self._settings.page_size,
-        }
+        page = {self._settings.offset_param: self._offset, self._settings.limit_param: self._settings.page_size}
+        request.params = dict(request.params or {}) | page  # type: ignore[arg-type]
 
     def update_state(self, response: Response, data: list[Any] | None = None) -> None:  # noqa: ARG002 (dlt's signature)
         """Check the page that came, count it, and decide where the next one begins or that the window is whole."""
@@ -60,39 +59,45 @@ class ProvenOffsetPaginator(BasePaginator):
             report.total = total
         elif total != report.total:
             raise self._moved(f"the total was {report.total} and became {total}")
-        fresh = rows if total is not None or self._offset == 0 else self._after_anchor(rows)
+        if total is None and self._offset > 0:
+            # the page before ended with this row; dlt passes on what stays in the list
+            self._take_anchor(rows)
         known = len(self._ids)
-        self._ids.update(_id(row, self._id_field, report.rows_read + i) for i, row in enumerate(fresh))
-        report.rows_read += len(fresh)
+        self._ids.update(_id(row, self._id_field, report.rows_read + i) for i, row in enumerate(rows))
+        report.rows_read += len(rows)
         report.distinct_ids = len(self._ids)
-        if fresh and report.distinct_ids == known:
+        if rows and report.distinct_ids == known:
             raise self._moved(f"the page at {self._settings.offset_param}={self._offset} repeats rows that came before")
-        self._last = rows[-1] if rows else None
         if total is None:
-            self._has_next_page = bool(fresh)
+            self._last = rows[-1] if rows else None
+            self._has_next_page = bool(rows)
             self._offset = report.rows_read - 1
         else:
-            self._has_next_page = self._is_short_of(total, fresh)
+            self._has_next_page = self._is_short_of(total, rows)
             self._offset = report.rows_read
 
-    def _is_short_of(self, total: int, fresh: list[Any]) -> bool:
+    def _is_short_of(self, total: int, rows: list[Any]) -> bool:
         report = self._report
         if report.rows_read < total:
-            if not fresh:
+            if not rows:
                 raise self._moved(f"the API says total {total}, but its pages end after {report.rows_read} rows")
             return True
         if report.rows_read > total or report.distinct_ids != total:
-            raise self._moved(f"the API says total {total}, but {report.rows_read} rows with {report.distinct_ids} ids came")
+            raise self._moved(
+                f"the API says total {total}, but {report.rows_read} rows with {report.distinct_ids} ids came"
+            )
         return False
 
-    def _after_anchor(self, rows: list[Any]) -> list[Any]:
+    def _take_anchor(self, rows: list[Any]) -> None:
         if not rows or rows[0] != self._last:
-            raise self._moved(f"the page at {self._settings.offset_param}={self._offset} does not begin with the row it should")
-        return rows[1:]
+            raise self._moved(
+                f"the page at {self._settings.offset_param}={self._offset} does not begin with the row it should"
+            )
+        del rows[0]
 
     def _moved(self, what: str) -> WindowMovedError:
         return WindowMovedError(
-            f"incomplete: {self._name}: {what} (page {self._report.pages}, asked {self._report.asked or 'everything'}). "
+            f"incomplete: {self._name}: {what} (page {self._report.pages}, asked {self._report.asked or 'all'}). "
             f"Rows moved while they were read, or the API does not honour {self._settings.offset_param}"
         )
 
@@ -100,7 +105,11 @@ class ProvenOffsetPaginator(BasePaginator):
         found = jsonpath.find_values(self._rows_path, body)
         if found and isinstance(found[0], list):
             return found[0]
-        what = f"its {self._settings.data_selector!r} is {_brief(found[0])}" if found else f"it has no {self._settings.data_selector!r}"
+        what = (
+            f"its {self._settings.data_selector!r} is {_brief(found[0])}"
+            if found
+            else f"it has no {self._settings.data_selector!r}"
+        )
         if isinstance(body, dict) and (error := body.get("error") or body.get("errors")):
             what = f"it says error {_brief(error)}"
         raise self._wrong_shape(response, f"{what}, where a list of rows should be (setting data_selector)")
@@ -115,7 +124,9 @@ class ProvenOffsetPaginator(BasePaginator):
             total = int(total)
         if total is None or (isinstance(total, int) and not isinstance(total, bool) and total >= 0):
             return total
-        raise self._wrong_shape(response, f"its {self._settings.total_selector!r} is {_brief(total)}, where a number of rows should be")
+        raise self._wrong_shape(
+            response, f"its {self._settings.total_selector!r} is {_brief(total)}, where a number of rows should be"
+        )
 
     def _wrong_shape(self, response: Response, what: str) -> ApiError:
         return ApiError("wrong shape", f"wrong shape: {response.url} answered {response.status_code}, but {what}")
@@ -124,9 +135,9 @@ class ProvenOffsetPaginator(BasePaginator):
 def _id(row: Any, field: str, position: int) -> Any:  # noqa: ANN401 (JSON)
     """Return what tells a row from the others; a row without a usable id counts as itself."""
     key = row.get(field) if isinstance(row, dict) else None
-    return key if isinstance(key, str | int) else (position,)
+    return str(key) if isinstance(key, str | int) else (position,)
 
 
 def _brief(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 120 else text[:117] + "..."
+    return text if len(text) <= _BRIEF else text[: _BRIEF - 1] + "…"

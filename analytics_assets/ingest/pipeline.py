@@ -1,65 +1,152 @@
-"""The dlt pipeline: one name, the destination that the config names, a working directory that lives as long as the run."""
+"""The dlt pipeline: one name, the destination that the config names, and a proof of what arrived."""
 
 import contextlib
-import logging
-import tempfile
-import time
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dlt
-import filelock
 from dlt.common.pipeline import LoadInfo
+from dlt.extract.source import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.pipeline import Pipeline
 
-from analytics_assets.ingest.errors import WindowMovedError, causes
+from analytics_assets.ingest.errors import ApiError, WindowMovedError, causes, explain
+from analytics_assets.ingest.ledger import LEDGER, LEDGER_COLUMNS, closing_figures, ledger_row
+from analytics_assets.ingest.report import Journal, WindowReport
+from analytics_assets.ingest.workdir import working_directory
+from analytics_assets.ingest.writer import duckdb_writer, postgres_writer
 
 PIPELINE = "analytics"
 DESTINATION = "warehouse"
 DATASET = "analytics"
 MAX_REREADS = 3
 
-_TELL_EVERY_SECONDS = 5.0
-_LOG = logging.getLogger(__name__)
+_LOCKED = {"duckdb", "postgres"}
+_STAGING = re.compile(f"{DATASET}_staging_[0-9a-f]{{8}}")
 
 
 class WarehousePipeline(Pipeline):
     """A dlt pipeline that reads a moved window again, and holds the warehouse's writer lock only while it writes.
 
-    dlt's own ``run`` opens the destination before it fetches, and merges through a staging dataset that all runs share.
+    dlt's own ``run`` opens the destination before it fetches, and knows neither windows nor the ledger.
     """
 
-    log: logging.Logger = _LOG
+    journal: Journal
+    staging_dataset: str
 
-    def run(self, data: Any = None, **kwargs: Any) -> LoadInfo:  # noqa: ANN401 (dlt's signature)
-        """Restore the schema, extract until the window is proven, normalize, load. Raises dlt's ``PipelineStepFailed``."""
+    def run(self, data: DltSource, **kwargs: Any) -> LoadInfo:  # type: ignore[override]  # noqa: ANN401 (dlt's signature)
+        """Restore the schema, extract until the window is proven, normalize, load, prove what arrived.
+
+        Raises dlt's ``PipelineStepFailed``, and ``ApiError`` (incomplete) when the table does not hold what was kept.
+        """
         with self.writer():
             self.sync_destination()
+        self._keep_newer(data)
         self._extract_proven(data, **kwargs)
         self.normalize()
         with self.writer():
-            return self.load()
+            info = self.load()
+            info.raise_on_failed_jobs()
+            for report in self.journal.reports.values():
+                self._prove_loaded(report, info.loads_ids[0])
+                self._close_ledger(report, "loaded")
+            self._drop_staging()
+        return info
 
-    def _extract_proven(self, data: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def _keep_newer(self, source: DltSource) -> None:
+        """Have the merge pass over rows that the table holds in a newer state: an older backfill must not undo them."""
+        for name, report in self.journal.reports.items():
+            resource = source.resources[name]
+            if report.window is None or "updated_at" not in resource.compute_table_schema()["columns"]:
+                continue
+            key, held, came = report.key, f"{self.dataset_name}.{name}", f"{self.staging_dataset}.{name}"
+            newest = f"SELECT {key}, MAX(updated_at) AS updated_at FROM {came} GROUP BY {key}"
+            newer = (
+                f"SELECT held.{key} FROM {held} AS held JOIN ({newest}) AS came ON held.{key} = came.{key} "
+                "WHERE held.updated_at > came.updated_at"
+            )
+            resource.apply_hints(
+                write_disposition={
+                    "disposition": "merge",
+                    "strategy": "delete-insert",
+                    "source_filter": f"{key} NOT IN ({newer})",
+                }
+            )
+
+    def _extract_proven(self, source: DltSource, **kwargs: Any) -> None:  # noqa: ANN401 (dlt's signature)
         """Extract; when rows moved meanwhile, drop what was read and extract again, ``MAX_REREADS`` times."""
         for reread in range(MAX_REREADS + 1):
             try:
-                self.extract(data, **kwargs)
+                self.extract(source, **kwargs)
             except PipelineStepFailed as failed:
                 moved = next((cause for cause in causes(failed) if isinstance(cause, WindowMovedError)), None)
                 if moved is None or reread == MAX_REREADS:
                     raise
-                self.log.warning("reading the window again, %d of %d: %s", reread + 1, MAX_REREADS, moved)
-                self.drop_pending_packages()
+                self.journal.log.warning("reading the window again, %d of %d: %s", reread + 1, MAX_REREADS, moved)
+                self.abort_packages()
             else:
                 return
 
+    def _prove_loaded(self, report: WindowReport, load_id: str) -> None:
+        """Find every row that was kept in the table: from this load, or held there in a newer state."""
+        if not report.rows_kept:
+            report.rows_loaded = 0
+            return
+        key, table = report.key, report.endpoint
+        [(came, held, report.rows_loaded)] = self._execute(
+            f"SELECT COUNT(DISTINCT came.{key}), COUNT(DISTINCT held.{key}), "
+            f"COUNT(DISTINCT CASE WHEN held._dlt_load_id = %s THEN held.{key} END) "
+            f"FROM {self.staging_dataset}.{table} AS came "
+            f"LEFT JOIN {self.dataset_name}.{table} AS held ON held.{key} = came.{key}",
+            load_id,
+        )
+        kept = report.unique_rows_kept or came
+        if not kept == came == held:
+            what = f"{kept} rows were kept, {came} reached the warehouse, {held} are in the table; run it again"
+            raise ApiError("incomplete", f"incomplete: {table}: {what}")
+
+    def _close_ledger(self, report: WindowReport, outcome: str, reason: str | None = None) -> None:
+        figures = closing_figures(report, outcome, reason)
+        assignments = ", ".join(f"{name} = %s" for name in figures)
+        self._execute(f"UPDATE {LEDGER} SET {assignments} WHERE id = %s", *figures.values(), report.id)
+
+    def _drop_staging(self) -> None:
+        """Drop this run's staging dataset, and those that killed runs left: who holds the writer's lock is alone."""
+        with self.sql_client() as client:
+            if self.destination_kind not in _LOCKED:
+                with client.with_staging_dataset():
+                    if client.has_dataset():
+                        client.drop_dataset()
+                return
+            for (schema,) in client.execute_sql("SELECT schema_name FROM information_schema.schemata") or []:
+                if _STAGING.fullmatch(schema):
+                    client.execute_sql(f"DROP SCHEMA {schema} CASCADE")
+
+    def _execute(self, sql: str, *args: Any) -> Any:  # noqa: ANN401
+        with self.sql_client() as client:
+            return client.execute_sql(sql, *args)
+
+    def record_failure(self, error: BaseException) -> None:
+        """Write a ``failed`` row for each window of this pipeline; logs when that fails as well."""
+        problem = explain(error)
+        reason = problem.message if problem else f"{type(error).__name__}: {error}"
+        rows = [ledger_row(report, self.journal.run_id, "failed", reason) for report in self.journal.reports.values()]
+        if not rows:
+            return
+        try:
+            self.abort_packages()
+            with self.writer():
+                super().run(dlt.resource(rows, name=LEDGER, columns=LEDGER_COLUMNS))
+                self._drop_staging()
+        except Exception:
+            self.journal.log.exception("the failure could not be written to %s", LEDGER)
+
     @property
     def destination_kind(self) -> str:
-        """The destination's type: ``duckdb``, ``postgres``, …"""
+        """The destination's type, such as ``duckdb`` or ``postgres``."""
         return self.destination.destination_type.rpartition(".")[2]
 
     @property
@@ -77,48 +164,39 @@ class WarehousePipeline(Pipeline):
         """Return the table's full name, ``database.dataset.table``."""
         return f"{Path(self.database).stem}.{self.dataset_name}.{table}"
 
-    @contextlib.contextmanager
-    def writer(self) -> Iterator[None]:
-        """Wait to be the one writer of a DuckDB file; other destinations take many.
-
-        The kernel frees the lock when its holder dies, so nothing has to clean up after a ``kill -9``.
-        """
-        if self.destination_kind != "duckdb":
-            yield
-            return
-        path = Path(self.database).resolve()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(f"{path}.lock")
-        asked_at = time.monotonic()
-        while True:
-            try:
-                lock.acquire(timeout=_TELL_EVERY_SECONDS)
-                break
-            except filelock.Timeout:
-                self.log.info("waiting %.0f s for another run to finish writing %s", time.monotonic() - asked_at, path)
-        try:
-            yield
-        finally:
-            lock.release()
+    def writer(self) -> contextlib.AbstractContextManager[None]:
+        """Be the one writer of the warehouse, where it has a lock that dies with its holder."""
+        if self.destination_kind == "duckdb":
+            return duckdb_writer(Path(self.database).resolve(), self.journal.log)
+        if self.destination_kind == "postgres":
+            return postgres_writer(self.sql_client(), self.dataset_name, self.journal.log)
+        return contextlib.nullcontext()
 
 
 @contextlib.contextmanager
-def open_pipeline(log: logging.Logger = _LOG) -> Iterator[WarehousePipeline]:
-    """Give a pipeline on ``[destination.warehouse]`` with a working directory and a staging dataset of its own.
+def open_pipeline(journal: Journal | None = None) -> Iterator[WarehousePipeline]:
+    """Give a pipeline on ``[destination.warehouse]``; a failure inside of the block is written to the ledger.
 
-    dlt lets runs that share either overwrite each other's rows. Both are gone when the block ends.
+    Its working directory is its own, for dlt lets runs that share one overwrite each other, and is gone when the
+    block ends.
     """
-    with tempfile.TemporaryDirectory(prefix="analytics-dlt-") as directory:
+    with working_directory() as directory:
+        # one each, for dlt would merge one run's rows as another's; dlt puts a name into lower case
+        staging_dataset = f"{DATASET}_staging_{uuid.uuid4().hex[:8]}"
         pipeline = dlt.pipeline(
             PIPELINE,
-            pipelines_dir=directory,
-            destination=dlt.destination(DESTINATION, staging_dataset_name_layout=f"%s_staging_{uuid.uuid4().hex[:8]}"),
+            pipelines_dir=str(directory),
+            destination=dlt.destination(DESTINATION, staging_dataset_name_layout=staging_dataset),
             dataset_name=DATASET,
             _impl_cls=WarehousePipeline,
         )
-        pipeline.log = log
+        pipeline.journal = journal or Journal()
+        pipeline.staging_dataset = staging_dataset
         try:
             yield pipeline
+        except Exception as error:
+            pipeline.record_failure(error)
+            raise
         finally:
             # else dlt keeps it as the process's current pipeline, directory gone and all
             pipeline.deactivate()

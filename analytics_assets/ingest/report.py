@@ -1,32 +1,50 @@
 """What is known of a window once it was read: what was asked, what came, what was kept."""
 
 import datetime as dt
+import logging
 import threading
 import time
+import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Self
+
+from analytics_assets.ingest.window import Window
+
+
+@dataclass
+class Journal:
+    """What the parts of one run share to say what they do: its id, its log, and a report of each endpoint's window."""
+
+    run_id: str = ""
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("analytics_assets"))
+    reports: dict[str, "WindowReport"] = field(default_factory=dict)
 
 
 @dataclass
 class WindowReport:
-    """Figures of one endpoint and one window. Counts are rows unless named otherwise; ``total`` is what the API says."""
+    """Figures of one endpoint and one window (``None``: all history). Counts are rows unless named otherwise."""
 
     endpoint: str
-    window: str
-    asked: dict[str, str | int] = field(default_factory=dict)
+    key: str
+    window: Window | None
+    asked: dict[str, str | int]
     pages: int = 0
     requests: int = 0
     retries: int = 0
-    rereads: int = 0
+    rereads: int = -1
     total: int | None = None
     rows_read: int = 0
     distinct_ids: int = 0
     rows_outside: int = 0
     rows_without_cursor: int = 0
-    rows_rejected: int = 0
     rows_kept: int = 0
+    rows_loaded: int | None = None
+    is_read: bool = False
+    rejected: Counter[str] = field(default_factory=Counter)
+    seen_columns: set[str] = field(default_factory=set)
     preview: list[dict[str, object]] = field(default_factory=list)
-    new_columns: set[str] = field(default_factory=set)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
     started_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     _clock: float = field(default_factory=time.monotonic, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -46,10 +64,25 @@ class WindowReport:
             self.retries += 1
 
     def begin_pass(self) -> None:
-        """Forget what an abandoned pass over the window counted; requests and retries were made all the same."""
-        self.pages = self.rows_read = self.distinct_ids = self.rows_outside = 0
-        self.rows_without_cursor = self.rows_rejected = self.rows_kept = 0
+        """Forget what an abandoned pass over the window counted; its requests and retries were made all the same."""
+        self.rereads += 1
+        self.pages = self.rows_read = self.distinct_ids = 0
+        self.rows_outside = self.rows_without_cursor = self.rows_kept = 0
         self.total = None
+        self.is_read = False
+        self.rejected.clear()
+        self.seen_columns.clear()
+        self.preview.clear()
+
+    @property
+    def rows_rejected(self) -> int:
+        """Rows that could not be loaded as their columns are declared."""
+        return self.rejected.total()
+
+    @property
+    def unique_rows_kept(self) -> int | None:
+        """Different ids among the rows kept; ``None`` where the API repeated some, so that this is not known."""
+        return self.rows_kept if self.distinct_ids == self.rows_read else None
 
     @property
     def seconds(self) -> float:
@@ -58,15 +91,15 @@ class WindowReport:
 
     @property
     def progress(self) -> str:
-        """Pages of how many, rows of how many, rows a second."""
+        """Pages, rows of how many, rows a second."""
         rows = f"{self.rows_read:,}" + (f" of {self.total:,}" if self.total is not None else "")
         return f"{self.pages:,} pages, {rows} rows, {self.rows_read / max(self.seconds, 1e-3):,.0f} rows/s"
 
     @property
     def why_empty(self) -> str | None:
-        """Say why no row was kept; ``None`` when some were."""
-        if self.rows_kept:
+        """Say why no row was kept; ``None`` when some were, or when nothing was read to the end."""
+        if self.rows_kept or not self.pages:
             return None
         if self.rows_read:
-            return f"the API returned {self.rows_read} rows, none of them inside the window"
+            return f"the API returned {self.rows_read} rows, none of them both loadable and inside the window"
         return "the API said total 0" if self.total == 0 else "the first page was empty and the API gave no total"

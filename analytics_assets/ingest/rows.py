@@ -1,27 +1,27 @@
 """Where a row becomes columns: the one place that knows how JSON values turn into typed ones, and which rows cannot.
 
-A page is converted a column at a time. A column whose values are all of the declared kind goes to Arrow in one call; any other
-is converted value by value, and a row with a value that fits nowhere is set aside with its reason.
+A page is converted a column at a time. A column whose values are all of the declared kind goes to Arrow in one call;
+any other is converted value by value, and a row with a value that fits nowhere is set aside with its reason.
 """
 
 import datetime as dt
 import hashlib
+import itertools
 import logging
 import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import dlt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from dlt.extract.hints import TResourceHints
 from dlt.sources.helpers.rest_client.client import PageData
 
-from analytics_assets.ingest.endpoints import Column, DataType, Endpoint
+from analytics_assets.ingest.endpoints import DataType, Endpoint
+from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.report import WindowReport
-from analytics_assets.ingest.window import Window
+from analytics_assets.ingest.settings import Settings
 
 Row = dict[str, Any]
 _INT64 = 2**63
@@ -157,15 +157,17 @@ def _one_by_one(values: list[Any], data_type: DataType) -> tuple[pa.Array, dict[
 
 
 class PageRows:
-    """A step of a dlt resource: a page of JSON rows in, an Arrow table of the declared columns out, figures into the report.
+    """A step of a dlt resource: a page of JSON rows in, Arrow tables out, figures into the report.
 
-    Rows outside the window are dropped and counted. A row without a cursor value is kept and counted: the API returned it for
-    this window, and dropping it would lose it. A row that cannot be loaded as declared goes to ``<endpoint>__rejected``.
+    Rows outside the window are dropped and counted. A row without a cursor value is kept and counted: the API
+    returned it for this window, and dropping it would lose it. A row that cannot be loaded as declared is set aside
+    in ``rejected``, or fails the run where the setting ``rejected_rows`` says so.
     """
 
-    def __init__(self, endpoint: Endpoint, window: Window | None, report: WindowReport, log: logging.Logger) -> None:
+    def __init__(self, endpoint: Endpoint, settings: Settings, report: WindowReport, log: logging.Logger) -> None:
+        self.rejected: list[Row] = []
         self._endpoint = endpoint
-        self._window = window
+        self._fail_on_rejected = settings.rejected_rows == "fail"
         self._report = report
         self._log = log
         self._declared = {column.name for column in endpoint.columns}
@@ -175,38 +177,39 @@ class PageRows:
         self._waiting: list[pa.Table] = []
         self._told_at = time.monotonic()
 
-    def __call__(self, page: PageData[Any]) -> Iterator[Any]:
-        """Convert one page. Tables of many pages go on at once; plain rows where the API sent columns that are not declared."""
-        if self._report.pages == 1:
+    def __call__(self, page: PageData[Any], meta: object = None) -> Iterator[pa.Table | list[Row]]:  # noqa: ARG002
+        """Convert one page. Many pages go on as one table, the last even if empty; undeclared columns go on as rows."""
+        report = self._report
+        if report.pages == 1:
             # a pass that was given up may have left some
             self._waiting.clear()
+            self.rejected.clear()
         table, rows, rejected = self._convert(page)
+        self._set_aside(rejected)
         inside = self._inside(table)
         kept = table.filter(inside)
-        self._report.rows_kept += kept.num_rows
-        if len(self._report.preview) < _PREVIEW_ROWS:
-            self._report.preview = kept.slice(0, _PREVIEW_ROWS).to_pylist()
-        self._report.rows_outside += table.num_rows - kept.num_rows
-        self._report.rows_rejected += len(rejected)
+        report.rows_kept += kept.num_rows
+        report.rows_outside += table.num_rows - kept.num_rows
+        report.seen_columns.update(*rows)
+        if len(report.preview) < _PREVIEW_ROWS:
+            report.preview += kept.slice(0, _PREVIEW_ROWS - len(report.preview)).to_pylist()
+        if undeclared := report.seen_columns - self._declared:
+            yield _with_undeclared(kept, list(itertools.compress(rows, inside.to_pylist())), undeclared)
+            kept = kept.slice(0, 0)
+        self._waiting.append(kept)
+        report.is_read = not page.paginator.has_next_page
         self._tell()
-        if rejected:
-            yield self._rejected(rejected)
-        if undeclared := set().union(*rows) - self._declared:
-            self._report.new_columns |= undeclared
-            extras = [
-                {name: row[name] for name in undeclared if name in row}
-                for row, keep in zip(rows, inside.to_pylist(), strict=True)
-                if keep
-            ]
-            yield [record | extra for record, extra in zip(kept.to_pylist(), extras, strict=True)]
-        else:
-            self._waiting.append(kept)
-        if self._waiting and (len(self._waiting) == _PAGES_AT_ONCE or not page.paginator.has_next_page):
+        if report.is_read or len(self._waiting) == _PAGES_AT_ONCE:
             yield pa.concat_tables(self._waiting)
             self._waiting.clear()
 
+    def take_rejected(self) -> list[Row]:
+        """Return the rows set aside since the last call, for ``<endpoint>__rejected``."""
+        taken, self.rejected = self.rejected, []
+        return taken
+
     def _convert(self, page: list[Any]) -> tuple[pa.Table, list[Row], list[tuple[Any, str]]]:
-        """Return the page as a table, its rows in the same order, and the rows that cannot be loaded with their reasons."""
+        """Return the page as a table, its rows in the same order, and the rows that do not fit with their reasons."""
         rows: list[Row] = [row for row in page if type(row) is dict]
         rejected = [(row, f"is {_kind(row)}, not an object") for row in page if type(row) is not dict]
         arrays: dict[str, pa.Array] = {}
@@ -222,45 +225,45 @@ class PageRows:
                 misfits = {i: "is missing" for i, value in enumerate(values) if value is None} | misfits
             reasons = {i: f"{column.name} {reason}" for i, reason in misfits.items()} | reasons
             arrays[column.name] = array
-        table = pa.table(arrays, self._schema)
-        if reasons:
-            rejected += [(rows[i], reasons[i]) for i in sorted(reasons)]
-            table = table.filter(pa.array([i not in reasons for i in range(len(rows))]))
-            rows = [row for i, row in enumerate(rows) if i not in reasons]
-        return table, rows, rejected
+        if not reasons:
+            return pa.table(arrays, self._schema), rows, rejected
+        rejected += [(rows[i], reasons[i]) for i in sorted(reasons)]
+        good = pa.array([i not in reasons for i in range(len(rows))])
+        table = pa.table({name: array.filter(good) for name, array in arrays.items()}, self._schema)
+        return table, [row for i, row in enumerate(rows) if i not in reasons], rejected
 
     def _inside(self, table: pa.Table) -> pa.Array:
         """Return the mask of the rows inside the window, or without a cursor value."""
         cursor = table[self._endpoint.cursor].combine_chunks()
         self._report.rows_without_cursor += cursor.null_count
-        if self._window is None:
+        window = self._report.window
+        if window is None:
             return pa.repeat(pa.scalar(value=True), len(cursor))
-        start, end = (pa.scalar(edge, _ARROW["timestamp"]) for edge in (self._window.start, self._window.end))
+        start, end = (pa.scalar(edge, _ARROW["timestamp"]) for edge in (window.start, window.end))
         return pc.fill_null(pc.and_(pc.greater_equal(cursor, start), pc.less(cursor, end)), fill_value=True)
 
-    def _rejected(self, rejected: list[tuple[Any, str]]) -> Any:  # noqa: ANN401 (dlt's marked item)
-        """Mark rows for ``<endpoint>__rejected``, where the same row rejected again replaces itself."""
-        window = self._report.window
-        rows = []
+    def _set_aside(self, rejected: list[tuple[Any, str]]) -> None:
+        window = str(self._report.window or "all history")
         for row, reason in rejected:
+            self._report.rejected[reason] += 1
             raw = orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode()
+            # the same row rejected again replaces itself
             digest = hashlib.sha256(f"{window}\n{reason}\n{raw}".encode()).hexdigest()
-            rows.append({"id": digest, "reason": reason, "raw": raw, "window": window})
-            self._log.warning("%s: a row cannot be loaded: %s", self._endpoint.name, reason)
-        return dlt.mark.with_hints(rows, _rejected_hints(self._endpoint.name), create_table_variant=True)
+            self.rejected.append({"id": digest, "reason": reason, "raw": raw, "window": window})
+        if rejected and self._fail_on_rejected:
+            msg = (
+                f"wrong shape: {self._endpoint.name}: rows cannot be loaded as declared: {dict(self._report.rejected)}"
+            )
+            raise ApiError("wrong shape", msg)
 
     def _tell(self) -> None:
-        """Say how far the window is, at most every two seconds."""
-        if time.monotonic() - self._told_at > _TELL_EVERY_SECONDS:
+        """Say how far the window is: at the end, and every two seconds until then."""
+        if self._report.is_read or time.monotonic() - self._told_at > _TELL_EVERY_SECONDS:
             self._told_at = time.monotonic()
             self._log.info("%s: %s", self._endpoint.name, self._report.progress)
 
 
-def _rejected_hints(endpoint: str) -> TResourceHints:
-    columns: dict[str, DataType] = {"id": "text", "reason": "text", "raw": "json", "window": "text"}
-    return dlt.mark.make_hints(
-        table_name=f"{endpoint}__rejected",
-        primary_key="id",
-        write_disposition="merge",
-        columns=[{"name": name, "data_type": data_type, "nullable": name != "id"} for name, data_type in columns.items()],
-    )
+def _with_undeclared(table: pa.Table, rows: list[Row], undeclared: set[str]) -> list[Row]:
+    """Return the table's rows as dicts, with what the API sent beyond the declared columns; dlt finds their types."""
+    extras = ({name: row[name] for name in undeclared if name in row} for row in rows)
+    return [record | extra for record, extra in zip(table.to_pylist(), extras, strict=True)]

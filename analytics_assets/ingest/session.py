@@ -1,9 +1,10 @@
 """The HTTP session: retries as the API's rules say, each one told, and the key redacted from whatever goes wrong."""
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus, urljoin, urlsplit
 
 import orjson
 import requests
@@ -18,6 +19,8 @@ from analytics_assets.ingest.settings import Settings
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
 REDACTED = "***"
 _MAX_REDIRECTS = 5
+_CHUNK = 2**16
+_WIRE_LOG = logging.getLogger("urllib3.connectionpool")
 
 
 class Redactor:
@@ -31,6 +34,11 @@ class Redactor:
         for form in self._forms:
             text = text.replace(form, REDACTED)
         return text
+
+    def log_record(self, record: logging.LogRecord) -> bool:
+        """Redact a log record; a filter for urllib3's logger, which writes whole URLs at DEBUG."""
+        record.msg, record.args = self(record.getMessage()), ()
+        return True
 
     def error(self, error: requests.RequestException) -> requests.RequestException:
         """Return an error of the same type without the key, and without the request that carries it."""
@@ -58,23 +66,49 @@ class ApiResponse(requests.Response):
 
 
 class ApiAdapter(HTTPAdapter):
-    """Sends one request; what comes back, answer or exception, no longer knows the key."""
+    """Sends one request and reads the whole answer; what comes back, answer or exception, no longer knows the key."""
 
-    def __init__(self, redact: Redactor, reports: Mapping[str, WindowReport]) -> None:
+    def __init__(self, settings: Settings, redact: Redactor, reports: Mapping[str, WindowReport]) -> None:
         super().__init__()
+        self._settings = settings
         self._redact = redact
         self._reports = reports
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
-        """Send the request and count it; raises what requests raises, redacted."""
-        if report := self._reports.get(urlsplit(request.url).path):
+        """Send the request and count it; raises requests' errors redacted, and ``ApiError`` for too large an answer."""
+        if report := self._reports.get(urlsplit(str(request.url)).path):
             report.count_request()
         try:
-            return super().send(request, *args, **kwargs)
+            response = super().send(request, *args, **kwargs | {"stream": True})
+            self._read_within_bounds(response)
         except requests.RequestException as error:
             redacted = self._redact.error(error)
+        else:
+            return response
         # Outside of the `except`: raised inside, it would carry the original, key and all, as its context
         raise redacted
+
+    def _read_within_bounds(self, response: requests.Response) -> None:
+        """Read the body here, where errors are redacted, and no further than the settings allow."""
+        deadline = time.monotonic() + self._settings.response_timeout
+        limit = self._settings.max_response_mb * 2**20
+        body = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > limit:
+                response.close()
+                raise ApiError(
+                    "wrong shape",
+                    f"wrong shape: {response.url} answered more than {self._settings.max_response_mb} MiB "
+                    "(setting max_response_mb); ask for smaller pages (page_size)",
+                )
+            if time.monotonic() > deadline:
+                response.close()
+                msg = (
+                    f"{response.url} took more than {self._settings.response_timeout:g} s to answer (response_timeout)"
+                )
+                raise requests.ReadTimeout(msg)
+        response._content = bytes(body)  # noqa: SLF001 (what `Response.content` does, without a bound)
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:  # noqa: ANN401
         """Build the response with a redacted URL, for every error message quotes it."""
@@ -90,18 +124,21 @@ def open_session(
 ) -> requests.Session:
     """Return a session that retries 429, 500, 502, 503, 504 and broken connections, and says so in the log.
 
-    Waits ``backoff_factor`` seconds, doubled each time, or what ``Retry-After`` asks (seconds or HTTP date); ``Retry-After: 0`` and
-    dates gone by count as not given, so that they do not burn the attempts. ``reports`` are looked up by URL path.
+    Waits ``backoff_factor`` seconds, doubled each time, or what ``Retry-After`` asks (seconds or HTTP date);
+    ``Retry-After: 0`` and dates gone by count as not given, so that they do not burn the attempts. ``reports`` are
+    looked up by URL path.
     """
+    redact = Redactor(key)
+    _WIRE_LOG.addFilter(redact.log_record)
     session = Client(
         raise_for_status=False,
         status_codes=RETRIED_STATUSES,
         request_max_attempts=settings.max_retries + 1,
         request_backoff_factor=settings.backoff_factor,
         request_timeout=(settings.connect_timeout, settings.read_timeout),
-        session_attrs={"max_redirects": _MAX_REDIRECTS},
+        session_attrs={"max_redirects": _MAX_REDIRECTS, "get_redirect_target": _redirect_target},
     ).session
-    adapter = ApiAdapter(Redactor(key), reports)
+    adapter = ApiAdapter(settings, redact, reports)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
 
@@ -112,12 +149,32 @@ def open_session(
             report.count_retry()
         wait = state.next_action.sleep if state.next_action else 0
         log.warning(
-            "%s: retry %d of %d in %.1f s, for %s", path, state.attempt_number, settings.max_retries, wait, _what_came(state)
+            "%s: retry %d of %d in %.1f s, for %s",
+            path,
+            state.attempt_number,
+            settings.max_retries,
+            wait,
+            _what_came(state),
         )
 
     # dlt's Client takes no callback; tenacity hangs its settings on the function it wraps
     session.send.retry.before_sleep = tell  # type: ignore[attr-defined]
     return session
+
+
+def _redirect_target(response: requests.Response) -> str | None:
+    """Follow redirects on the same host alone: the key must not travel to another."""
+    target = requests.Session.get_redirect_target(requests.Session(), response)
+    if target is None:
+        return None
+    here, there = urlsplit(response.url), urlsplit(urljoin(response.url, target))
+    if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+        raise ApiError(
+            "request refused",
+            f"request refused: {response.url} redirects to another host, {there.scheme}://{there.netloc}; "
+            "the key was not sent there. If that is where the API stands, set base_url to it",
+        )
+    return target
 
 
 def _what_came(state: RetryCallState) -> str:

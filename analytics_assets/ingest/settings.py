@@ -7,6 +7,7 @@ Precedence, weakest first: the defaults below, ``[analytics_api]`` in ``.dlt/con
 import datetime as dt
 import json
 import os
+import re
 import zoneinfo
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -44,30 +45,50 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base_url: str = Field("https://api.example.com", description="Where the API stands, without the endpoint paths")
+    base_url: str = Field(
+        default="https://api.example.com", description="Where the API stands, without the endpoint paths"
+    )
     allow_http: bool = Field(default=False, description="Allow plain http to other hosts than loopback")
-    key_location: Literal["query", "header", "bearer"] = Field("query", description="Where the key goes in a request")
-    key_name: _NonEmpty = Field("api_key", description="Name of the query parameter or header that carries the key")
-    data_selector: _NonEmpty = Field("data", description="JSONPath of the rows in a response")
-    total_selector: str = Field("total", description="JSONPath of the number of rows in the window; empty: there is none")
-    offset_param: _NonEmpty = Field("offset", description="Name of the offset parameter")
-    limit_param: _NonEmpty = Field("limit", description="Name of the page size parameter")
-    page_size: int = Field(100, ge=1, le=10_000, description="Rows asked for per page")
-    window_start_param: _NonEmpty = Field("since", description="Name of the window's start parameter; `filter[ts][_gte]` works")
-    window_end_param: _NonEmpty = Field("until", description="Name of the window's end parameter")
+    key_location: Literal["query", "header", "bearer"] = Field(
+        default="query", description="Where the key goes in a request"
+    )
+    key_name: _NonEmpty = Field(
+        default="api_key", description="Name of the query parameter or header that carries the key"
+    )
+    data_selector: _NonEmpty = Field(default="data", description="JSONPath of the rows in a response")
+    total_selector: str = Field(
+        default="total", description="JSONPath of the number of rows in the window; empty: there is none"
+    )
+    offset_param: _NonEmpty = Field(default="offset", description="Name of the offset parameter")
+    limit_param: _NonEmpty = Field(default="limit", description="Name of the page size parameter")
+    page_size: int = Field(default=100, ge=1, le=10_000, description="Rows asked for per page")
+    window_start_param: _NonEmpty = Field(
+        default="since", description="Name of the window's start parameter; `filter[ts][_gte]` works"
+    )
+    window_end_param: _NonEmpty = Field(default="until", description="Name of the window's end parameter")
     window_format: Literal["datetime", "date", "epoch"] = Field(
-        "datetime", description="`datetime`: 2025-01-03T00:00:00Z; `date`: 2025-01-03; `epoch`: seconds"
+        default="datetime", description="`datetime`: 2025-01-03T00:00:00Z; `date`: 2025-01-03; `epoch`: seconds"
     )
     window_end: Literal["exclusive", "inclusive"] = Field(
-        "exclusive", description="Whether the API leaves out or returns rows at the window's end"
+        default="exclusive", description="Whether the API leaves out or returns rows at the window's end"
     )
     extra_params: dict[str, str] = Field(default_factory=dict, description="Fixed parameters added to every request")
-    max_retries: int = Field(3, ge=0, le=10, description="Retries after 429, 500, 502, 503, 504 and broken connections")
-    backoff_factor: float = Field(2.0, ge=0, le=60, description="Seconds before the first retry, doubled for each further one")
-    connect_timeout: _Seconds = Field(10.0, description="Seconds to wait for a connection")
-    read_timeout: _Seconds = Field(60.0, description="Seconds to wait for the next bytes of a response")
-    start_date: dt.date = Field(dt.date(2025, 1, 1), description="First daily partition")
-    timezone: str = Field("UTC", description="Time zone in which a partition's day begins and ends")
+    max_retries: int = Field(
+        default=3, ge=0, le=10, description="Retries after 429, 500, 502, 503, 504 and broken connections"
+    )
+    backoff_factor: float = Field(
+        default=2.0, ge=0, le=60, description="Seconds before the first retry, doubled for each further one"
+    )
+    connect_timeout: _Seconds = Field(default=10.0, description="Seconds to wait for a connection")
+    read_timeout: _Seconds = Field(default=60.0, description="Seconds to wait for the next bytes of a response")
+    response_timeout: _Seconds = Field(default=300.0, description="Seconds within which a whole response has to arrive")
+    max_response_mb: int = Field(default=64, ge=1, le=1024, description="Largest response accepted, in MiB, unpacked")
+    rejected_rows: Literal["set_aside", "fail"] = Field(
+        default="set_aside",
+        description="Rows that cannot be loaded as declared: `<endpoint>__rejected` takes them, or the run fails",
+    )
+    start_date: dt.date = Field(default=dt.date(2025, 1, 1), description="First daily partition")
+    timezone: str = Field(default="UTC", description="Time zone in which a partition's day begins and ends")
     endpoints: dict[str, EndpointOverrides] = Field(
         default_factory=dict, description="`path`, `cursor` and `id` of an endpoint, where they differ"
     )
@@ -76,7 +97,13 @@ class Settings(BaseModel):
     @classmethod
     def _is_url(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+        if (
+            parts.scheme not in {"http", "https"}
+            or not parts.hostname
+            or parts.query
+            or parts.fragment
+            or "@" in parts.netloc
+        ):
             msg = "must be http(s)://host[:port][/path], without a query, fragment or user name"
             raise ValueError(msg)
         return value.rstrip("/")
@@ -110,7 +137,13 @@ class Settings(BaseModel):
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not self.allow_http:
             msg = "base_url: plain http would send the key in clear; use https, or set allow_http = true"
             raise ValueError(msg)
-        params = [self.offset_param, self.limit_param, self.window_start_param, self.window_end_param, *self.extra_params]
+        params = [
+            self.offset_param,
+            self.limit_param,
+            self.window_start_param,
+            self.window_end_param,
+            *self.extra_params,
+        ]
         if self.key_location == "query":
             params.append(self.key_name)
         if twice := sorted({name for name in params if params.count(name) > 1}):
@@ -149,17 +182,22 @@ def load_key() -> str:
     # `.get(…, str)`, for `dlt.secrets[...]` guesses types: a key `0012` would become the number 12
     key = dlt.secrets.get(KEY_NAME, str)
     if not key or not key.strip():
-        msg = "no API key: set the environment variable API_KEY, or api_key = \"…\" in .dlt/secrets.toml"
+        msg = 'no API key: set the environment variable API_KEY, or api_key = "…" in .dlt/secrets.toml'
         raise SettingError(msg)
-    return key.strip()
+    key = key.strip()
+    if not (key.isascii() and key.isprintable()):
+        # http.client would quote the whole key in its error
+        msg = "the API key has a line break or a non-ASCII character: copy it anew into API_KEY or .dlt/secrets.toml"
+        raise SettingError(msg)
+    return key
 
 
 def _configured(model: type[BaseModel], sections: tuple[str, ...]) -> dict[str, Any]:
-    """Collect what dlt's providers hold for the model's fields, and whatever else the TOML table holds (to refuse it)."""
-    table = dlt.config.get(".".join(sections))
+    """Collect what dlt's providers hold for the model's fields, and what else the TOML table holds, to refuse it."""
+    table: Any = dlt.config.get(".".join(sections))
     found: dict[str, Any] = dict(table) if isinstance(table, Mapping) else {}
     for name in model.model_fields:
-        value = dlt.config.get(".".join((*sections, name)))
+        value: Any = dlt.config.get(".".join((*sections, name)))
         if value is not None:
             found[name] = value
     return found
@@ -188,8 +226,15 @@ def _in_words(error: ValidationError) -> str:
     for problem in error.errors(include_url=False, include_context=False):
         name = ".".join([SECTION, *(str(part) for part in problem["loc"])])
         allowed = problem["msg"].removeprefix("Value error, ")
-        shown = "" if not problem["loc"] else f" = {problem['input']!r}"
+        shown = "" if not problem["loc"] else f" = {_harmless(problem['input'])!r}"
         if problem["type"] == "extra_forbidden":
+            # without its value: an `api_key` that strayed here is one
+            shown = ""
             allowed = f"no such setting; known are {', '.join(Settings.model_fields)}"
         lines.append(f"{name}{shown}: {allowed}")
     return "\n".join(lines)
+
+
+def _harmless(value: object) -> object:
+    """Return a wrong setting's value, without what may be a password or a key in an address."""
+    return re.sub(r"//[^/@]*@|[?#].*", "…", value) if isinstance(value, str) else value

@@ -1,58 +1,54 @@
 """Endpoint, settings and window become a dlt source: the seed's ``rest_api`` config, filled in."""
 
-import logging
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from dlt.common import jsonpath
-from dlt.common.schema.typing import TColumnSchema
+from dlt.common.schema.typing import TColumnSchema, TWriteDispositionConfig
 from dlt.extract.source import DltSource
 from dlt.sources.rest_api import rest_api_source
 from dlt.sources.rest_api.typing import AuthConfig, EndpointResource, RESTAPIConfig
 
 from analytics_assets.ingest.endpoints import Column, Endpoint
+from analytics_assets.ingest.ledger import ledger_rows, rejected_rows
 from analytics_assets.ingest.pagination import ProvenOffsetPaginator
-from analytics_assets.ingest.report import WindowReport
+from analytics_assets.ingest.report import Journal, WindowReport
 from analytics_assets.ingest.rows import PageRows
 from analytics_assets.ingest.session import open_session
 from analytics_assets.ingest.settings import Settings, load_key
 from analytics_assets.ingest.window import Window
 
 SOURCE = "analytics_api"
-_LOG = logging.getLogger(__name__)
+# Deletes and inserts in one transaction. dlt's "replace" truncates first, and keeps two rows with one id.
+REPLACE: TWriteDispositionConfig = {"disposition": "merge", "strategy": "delete-insert", "destination_scope": "1 = 1"}
 
 
 def build_source(
-    endpoints: Iterable[Endpoint],
-    settings: Settings,
-    window: Window | None,
-    *,
-    reports: dict[str, WindowReport] | None = None,
-    log: logging.Logger = _LOG,
+    endpoints: Iterable[Endpoint], settings: Settings, window: Window | None, journal: Journal | None = None
 ) -> DltSource:
-    """Return a dlt source with one resource per endpoint.
+    """Return a dlt source with three resources per endpoint: its rows, the rejected ones, and the ledger's row.
 
-    With a window it merges the rows of that window on the endpoint's id; without one it reads everything and replaces the table.
-    Figures go into ``reports`` under the endpoint's name, retries and progress into ``log``. Raises ``SettingError`` when no key is
-    set.
+    With a window it merges the rows of that window on the endpoint's id; without one it reads everything and replaces
+    the table. Figures, retries and progress go into ``journal``. Raises ``SettingError`` when no key is set.
     """
-    reports = {} if reports is None else reports
-    asked = {**settings.extra_params, **(window.params(settings) if window else {})}
+    journal = journal or Journal()
+    asked: dict[str, str | int] = {**settings.extra_params, **(window.params(settings) if window else {})}
     chosen = [settings.endpoint(endpoint) for endpoint in endpoints]
-    for endpoint in chosen:
-        reports[endpoint.name] = WindowReport(endpoint.name, str(window or "all history"), asked)
+    reports = {endpoint.name: WindowReport(endpoint.name, endpoint.id, window, asked) for endpoint in chosen}
+    journal.reports.update(reports)
     by_path = {urlsplit(settings.base_url + endpoint.path).path: reports[endpoint.name] for endpoint in chosen}
     key = load_key()
+    disposition: TWriteDispositionConfig = "merge" if window else REPLACE
     config: RESTAPIConfig = {
         "client": {
             "base_url": settings.base_url,
             "auth": _auth(settings, key),
-            "session": open_session(settings, key, by_path, log),
+            "session": open_session(settings, key, by_path, journal.log),
         },
         "resource_defaults": {
-            "write_disposition": "merge" if window else "replace",
+            "write_disposition": disposition,
             "endpoint": {
-                "params": asked,
+                "params": dict(asked),
                 # compiled once: dlt compiles a text anew on every page
                 "data_selector": jsonpath.compile_path(settings.data_selector),
             },
@@ -61,7 +57,11 @@ def build_source(
     }
     source = rest_api_source(config, name=SOURCE, max_table_nesting=0)
     for endpoint in chosen:
-        source.resources[endpoint.name].add_step(PageRows(endpoint, window, reports[endpoint.name], log))
+        report = reports[endpoint.name]
+        report.key = source.schema.naming.normalize_identifier(endpoint.id)
+        rows = PageRows(endpoint, settings, report, journal.log)
+        pages = source.resources[endpoint.name].add_step(rows)
+        source.resources.add(rejected_rows(pages, rows), ledger_rows(pages, report, journal.run_id))
     return source
 
 
@@ -72,7 +72,7 @@ def _resource(endpoint: Endpoint, settings: Settings, report: WindowReport) -> E
         "columns": [_column(endpoint, column) for column in endpoint.columns],
         "endpoint": {
             "path": endpoint.path,
-            "paginator": ProvenOffsetPaginator(endpoint.name, settings, endpoint.id, report),
+            "paginator": ProvenOffsetPaginator(endpoint, settings, report),
         },
     }
 

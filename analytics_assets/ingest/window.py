@@ -40,15 +40,16 @@ class Window:
         return f"[{_iso(self.start)}, {_iso(self.end)})"
 
     def params(self, settings: Settings) -> dict[str, str | int]:
-        """Return the two query parameters that ask for this window, or for the smallest one around it that the format can say.
+        """Return the two query parameters that ask for this window, or for the smallest one around it in the format.
 
-        A format of whole days or seconds cannot say every instant: the start is rounded down and the end up, and the rows
-        outside are dropped when they come.
+        A format of whole days or seconds cannot say every instant: the start is rounded down and the end up, and the
+        rows outside are dropped when they come. An inclusive end is the last day, or the end itself: a second before
+        it would leave out 23:59:59.5.
         """
         unit = _DAY if settings.window_format == "date" else _SECOND
         start = _floor(self.start, unit)
         end = -_floor_delta(-(self.end - _EPOCH), unit) + _EPOCH
-        if settings.window_end == "inclusive":
+        if settings.window_end == "inclusive" and settings.window_format == "date":
             end -= unit
         return {
             settings.window_start_param: _written(start, settings.window_format),

@@ -1,0 +1,117 @@
+"""The tables beside the data: the ledger of windows, and the rows that could not be loaded.
+
+The ledger ``_analytics_windows`` has one row per endpoint, window and run, also when the run failed. A row travels in
+the same load package as the window's data, as ``loading``; once the package has arrived it says ``loaded``. One that
+still says ``loading`` belongs to a run that was killed.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dlt
+from dlt.common.schema.typing import TColumnSchema
+from dlt.extract import DltResource
+
+from analytics_assets.ingest.endpoints import DataType
+from analytics_assets.ingest.report import WindowReport
+from analytics_assets.ingest.rows import PageRows
+
+LEDGER = "_analytics_windows"
+
+
+def _columns(*columns: tuple[str, DataType, str]) -> list[TColumnSchema]:
+    return [
+        {"name": name, "data_type": data_type, "nullable": name != "id", "description": description}
+        for name, data_type, description in columns
+    ]
+
+
+_REJECTED = _columns(
+    ("id", "text", "Digest of window, reason and row; the merge key"),
+    ("reason", "text", "Column, and why its value cannot be loaded"),
+    ("raw", "json", "The row as the API sent it"),
+    ("window", "text", "Window that was asked"),
+)
+LEDGER_COLUMNS = _columns(
+    ("id", "text", "Identifies the row"),
+    ("run_id", "text", "Dagster's run"),
+    ("endpoint", "text", "Endpoint that was asked"),
+    ("window_start", "timestamp", "Start of the window, inclusive; null for a full refresh"),
+    ("window_end", "timestamp", "End of the window, exclusive; null for a full refresh"),
+    ("asked", "json", "Query parameters of every page, without the key, offset and limit"),
+    ("pages", "bigint", "Pages that were read in the pass that counts"),
+    ("requests", "bigint", "Requests on the wire, retries and abandoned passes included"),
+    ("retries", "bigint", "Requests made again after a refusal or a broken connection"),
+    ("rereads", "bigint", "Passes over the window that were given up because rows moved"),
+    ("api_total", "bigint", "Rows in the window, as the API says; null if it does not"),
+    ("rows_read", "bigint", "Rows that came"),
+    ("distinct_ids", "bigint", "Different ids among them"),
+    ("rows_outside", "bigint", "Rows dropped because they are outside of the window"),
+    ("rows_without_cursor", "bigint", "Rows kept although they have no cursor value"),
+    ("rows_rejected", "bigint", "Rows in <endpoint>__rejected"),
+    ("rows_kept", "bigint", "Rows given to the warehouse"),
+    ("rows_loaded", "bigint", "Rows of this load found in the table afterwards"),
+    ("seconds", "double", "From the first request to the last commit"),
+    ("outcome", "text", "loading, loaded or failed"),
+    ("reason", "text", "Why it failed, or why no row was kept"),
+    ("started_at", "timestamp", "When the window was begun"),
+)
+
+
+def rejected_rows(pages: DltResource, rows: PageRows) -> DltResource:
+    """Return the resource of ``<endpoint>__rejected``: what was set aside while a page was converted."""
+    return dlt.transformer(
+        lambda _: rows.take_rejected(),
+        data_from=pages,
+        name=f"{pages.name}__rejected",
+        primary_key="id",
+        write_disposition="merge",
+        columns=_REJECTED,
+    )
+
+
+def ledger_rows(pages: DltResource, report: WindowReport, run_id: str) -> DltResource:
+    """Return the resource that adds the window's row to the ledger when its last page has come."""
+    return dlt.transformer(
+        lambda _: [ledger_row(report, run_id, "loading")] if report.is_read else [],
+        data_from=pages,
+        name=f"{pages.name}__window",
+        table_name=LEDGER,
+        write_disposition="append",
+        columns=LEDGER_COLUMNS,
+    )
+
+
+def ledger_row(report: WindowReport, run_id: str, outcome: str, reason: str | None = None) -> dict[str, Any]:
+    """Return the ledger's row of a window."""
+    return {
+        "id": report.id,
+        "run_id": run_id,
+        "endpoint": report.endpoint,
+        "window_start": report.window.start if report.window else None,
+        "window_end": report.window.end if report.window else None,
+        "asked": report.asked,
+        "pages": report.pages,
+        "api_total": report.total,
+        "rows_outside": report.rows_outside,
+        "rows_without_cursor": report.rows_without_cursor,
+        "started_at": report.started_at,
+        "rows_read": report.rows_read,
+        "distinct_ids": report.distinct_ids,
+        "rows_rejected": report.rows_rejected,
+        "rows_kept": report.rows_kept,
+        **closing_figures(report, outcome, reason),
+    }
+
+
+def closing_figures(report: WindowReport, outcome: str, reason: str | None) -> Mapping[str, Any]:
+    """Return the figures of a ledger row that are known only when the window is done."""
+    return {
+        "requests": report.requests,
+        "retries": report.retries,
+        "rereads": max(report.rereads, 0),
+        "rows_loaded": report.rows_loaded,
+        "seconds": round(report.seconds, 3),
+        "outcome": outcome,
+        "reason": reason or report.why_empty,
+    }

@@ -1,0 +1,38 @@
+"""A working directory per run, and none left over."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+_LOCK = "in-use.lock"
+
+
+@contextlib.contextmanager
+def working_directory() -> Iterator[Path]:
+    """Give a new directory that only this run uses, and remove it afterwards; sweep up those of runs that were killed.
+
+    A run holds a lock on its directory. The kernel drops it with the process, which is how the others know.
+    """
+    parent = Path(tempfile.gettempdir()) / f"analytics-assets-{os.getuid()}"
+    parent.mkdir(mode=0o700, exist_ok=True)
+    if parent.stat().st_uid != os.getuid():
+        raise PermissionError(f"{parent} belongs to somebody else; set TMPDIR to a folder of your own")
+    # one sweep at a time, and none between making a directory and locking it
+    with filelock.FileLock(parent / "sweep.lock"):
+        for left in parent.iterdir():
+            if left.is_dir():
+                with contextlib.suppress(filelock.Timeout), filelock.FileLock(left / _LOCK, blocking=False):
+                    shutil.rmtree(left, ignore_errors=True)
+        directory = Path(tempfile.mkdtemp(dir=parent, prefix="run_"))
+        lock = filelock.FileLock(directory / _LOCK)
+        lock.acquire()
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        lock.release()

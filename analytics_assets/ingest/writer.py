@@ -1,0 +1,92 @@
+"""One writer of the warehouse at a time, by locks that go with their holder: nothing to clean up after ``kill -9``.
+
+DuckDB has one writer by nature. On PostgreSQL two merges of one id would both delete the old row and both insert
+theirs.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import filelock
+from dlt.destinations.sql_client import SqlClientBase
+
+from analytics_assets.ingest.errors import ApiError
+
+READER_WAIT_SECONDS = 60.0
+
+_TELL_EVERY_SECONDS = 5.0
+_POLL_SECONDS = 0.1
+
+
+@contextlib.contextmanager
+def duckdb_writer(path: Path, log: logging.Logger, reader_wait: float = READER_WAIT_SECONDS) -> Iterator[None]:
+    """Hold a DuckDB file for writing. Our runs queue as long as it takes, other programs get ``reader_wait`` seconds.
+
+    A connection keeps the file meanwhile: dlt opens several in turn, and a reader could come between them. Raises
+    ``ApiError`` (warehouse busy) naming the file and the process that holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(f"{path}.lock")
+    _wait(lambda: _acquired(lock), f"another run to finish writing {path.name}", log)
+    try:
+        connection = _connect(path, reader_wait, log)
+        try:
+            yield
+        finally:
+            connection.close()
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def postgres_writer(client: SqlClientBase[object], dataset: str, log: logging.Logger) -> Iterator[None]:
+    """Hold a dataset of a PostgreSQL database for writing, by an advisory lock of the session that ``client`` opens."""
+    with client:
+
+        def acquired() -> bool:
+            rows = client.execute_sql("SELECT pg_try_advisory_lock(hashtext(%s))", f"analytics_assets {dataset}")
+            return bool(rows and rows[0][0])
+
+        _wait(acquired, f"another run to finish writing {dataset}", log)
+        yield
+
+
+def _wait(acquired: Callable[[], bool], what_for: str, log: logging.Logger) -> None:
+    """Poll until acquired, and say every few seconds what is waited for."""
+    began = told = time.monotonic()
+    while not acquired():
+        time.sleep(_POLL_SECONDS)
+        if time.monotonic() - told > _TELL_EVERY_SECONDS:
+            told = time.monotonic()
+            log.info("waiting for %s, %.0f s so far", what_for, told - began)
+
+
+def _acquired(lock: filelock.BaseFileLock) -> bool:
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        return False
+    return True
+
+
+def _connect(path: Path, wait: float, log: logging.Logger) -> duckdb.DuckDBPyConnection:
+    began = time.monotonic()
+    told = False
+    while True:
+        try:
+            return duckdb.connect(path)
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+            holder = str(error)
+        if time.monotonic() - began > wait:
+            what = f"another program holds {path.name} for more than {wait:g} s; close it. DuckDB says: {holder}"
+            raise ApiError("warehouse busy", f"warehouse busy: {what}")
+        if not told:
+            log.info("waiting for another program to close %s: %s", path.name, holder)
+            told = True
+        time.sleep(_POLL_SECONDS)
