@@ -71,9 +71,16 @@ def rejected_rows(pages: DltResource, rows: PageRows) -> DltResource:
 
 
 def ledger_rows(pages: DltResource, report: WindowReport, run_id: str) -> DltResource:
-    """Return the resource that adds the window's row to the ledger when its last page has come."""
+    """Return the resource that adds the window's row to the ledger, once, when its last page has come."""
+
+    def row(_: object) -> list[dict[str, Any]]:
+        if not report.is_read or report.is_in_ledger:
+            return []
+        report.is_in_ledger = True
+        return [ledger_row(report, run_id, "loading")]
+
     return dlt.transformer(
-        lambda _: [ledger_row(report, run_id, "loading")] if report.is_read else [],
+        row,
         data_from=pages,
         name=f"{pages.name}__window",
         table_name=LEDGER,

@@ -1,11 +1,13 @@
 """The offset paginator that proves what it read: complete, or an error that says what is missing."""
 
+import itertools
 from typing import Any
 
 from dlt.common import jsonpath
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
 
+from analytics_assets.ingest.ahead import ReadAhead
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import ApiError, WindowMovedError
 from analytics_assets.ingest.report import WindowReport
@@ -17,20 +19,20 @@ _BRIEF = 120
 class ProvenOffsetPaginator(BasePaginator):
     """Walks the pages of a window by offset and ends only where the window is proven whole.
 
-    It advances by what came, not by what was asked, for a server may cap the page. With a total it ends when as many
-    rows came as the total says, and the total stayed the same, and as many distinct ids. Without a total each page
-    begins with the last row of the page before, which shows a shift, and the end is a page that has nothing else.
+    It advances by what came, not by what was asked, for a server may cap the page. With a total it ends when as many rows
+    came as the total says, the total stayed the same, and the ids are as many. Without a total each page begins with the
+    last row of the page before, which shows a shift; where nothing else comes, the page behind it has to be empty.
 
-    Raises ``WindowMovedError`` when rows moved, ``ApiError`` (wrong shape) when the answer is not what the settings
-    describe.
+    Raises ``WindowMovedError`` when rows moved, ``ApiError`` (wrong shape) when the answer is not as the settings say.
     """
 
-    def __init__(self, endpoint: Endpoint, settings: Settings, report: WindowReport) -> None:
+    def __init__(self, endpoint: Endpoint, settings: Settings, report: WindowReport, ahead: ReadAhead) -> None:
         super().__init__()
         self._name = endpoint.name
         self._settings = settings
         self._id_field = endpoint.id
         self._report = report
+        self._ahead = ahead
         self._rows_path = jsonpath.compile_path(settings.data_selector)
         self._total_path = jsonpath.compile_path(settings.total_selector) if settings.total_selector else None
 
@@ -39,7 +41,9 @@ class ProvenOffsetPaginator(BasePaginator):
         self._has_next_page = True
         self._offset = 0
         self._ids: set[Any] = set()
-        self._last: Any = None
+        # without a total: the row that the next page has to begin with
+        self._anchor: Any = None
+        self._ahead.drop()
         self._report.begin_pass()
         self.update_request(request)
 
@@ -59,8 +63,8 @@ class ProvenOffsetPaginator(BasePaginator):
             report.total = total
         elif total != report.total:
             raise self._moved(f"the total was {report.total} and became {total}")
-        if total is None and self._offset > 0:
-            # the page before ended with this row; dlt passes on what stays in the list
+        came = len(rows)
+        if self._anchor is not None:
             self._take_anchor(rows)
         known = len(self._ids)
         self._ids.update(_id(row, self._id_field, report.rows_read + i) for i, row in enumerate(rows))
@@ -69,12 +73,18 @@ class ProvenOffsetPaginator(BasePaginator):
         if rows and report.distinct_ids == known:
             raise self._moved(f"the page at {self._settings.offset_param}={self._offset} repeats rows that came before")
         if total is None:
-            self._last = rows[-1] if rows else None
-            self._has_next_page = bool(rows)
-            self._offset = report.rows_read - 1
+            # only the anchor came: the end, if the page behind it is empty
+            self._has_next_page = bool(rows) or self._anchor is not None
+            self._anchor = rows[-1] if rows else None
+            self._offset = report.rows_read - (self._anchor is not None)
+            if came == self._settings.page_size > 1:
+                self._ahead.expect(itertools.count(self._offset, came - 1))
         else:
             self._has_next_page = self._is_short_of(total, rows)
             self._offset = report.rows_read
+            self._ahead.expect(range(self._offset, total, max(came, 1)))
+        if not self._has_next_page:
+            self._ahead.drop()
 
     def _is_short_of(self, total: int, rows: list[Any]) -> bool:
         report = self._report
@@ -89,7 +99,8 @@ class ProvenOffsetPaginator(BasePaginator):
         return False
 
     def _take_anchor(self, rows: list[Any]) -> None:
-        if not rows or rows[0] != self._last:
+        """Take the row that came before off the page; dlt passes on what stays in the list."""
+        if not rows or rows[0] != self._anchor:
             raise self._moved(
                 f"the page at {self._settings.offset_param}={self._offset} does not begin with the row it should"
             )

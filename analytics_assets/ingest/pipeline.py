@@ -1,6 +1,7 @@
 """The dlt pipeline: one name, the destination that the config names, and a proof of what arrived."""
 
 import contextlib
+import functools
 import re
 import uuid
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import dlt
 from dlt.common.pipeline import LoadInfo
+from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract.source import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.pipeline import Pipeline
@@ -50,10 +52,11 @@ class WarehousePipeline(Pipeline):
         with self.writer():
             info = self.load()
             info.raise_on_failed_jobs()
-            for report in self.journal.reports.values():
-                self._prove_loaded(report, info.loads_ids[0])
-                self._close_ledger(report, "loaded")
-            self._drop_staging()
+            with self.sql_client() as client:
+                for report in self.journal.reports.values():
+                    self._prove_loaded(client, report, info.loads_ids[0])
+                    self._close_ledger(client, report)
+                self._drop_staging(client)
         return info
 
     def _keep_newer(self, source: DltSource) -> None:
@@ -90,44 +93,40 @@ class WarehousePipeline(Pipeline):
             else:
                 return
 
-    def _prove_loaded(self, report: WindowReport, load_id: str) -> None:
+    def _prove_loaded(self, client: SqlClientBase[Any], report: WindowReport, load_id: str) -> None:
         """Find every row that was kept in the table: from this load, or held there in a newer state."""
         if not report.rows_kept:
             report.rows_loaded = 0
             return
         key, table = report.key, report.endpoint
-        [(came, held, report.rows_loaded)] = self._execute(
+        figures = client.execute_sql(
             f"SELECT COUNT(DISTINCT came.{key}), COUNT(DISTINCT held.{key}), "
             f"COUNT(DISTINCT CASE WHEN held._dlt_load_id = %s THEN held.{key} END) "
             f"FROM {self.staging_dataset}.{table} AS came "
             f"LEFT JOIN {self.dataset_name}.{table} AS held ON held.{key} = came.{key}",
             load_id,
         )
+        [(came, held, report.rows_loaded)] = figures or []
         kept = report.unique_rows_kept or came
         if not kept == came == held:
             what = f"{kept} rows were kept, {came} reached the warehouse, {held} are in the table; run it again"
             raise ApiError("incomplete", f"incomplete: {table}: {what}")
 
-    def _close_ledger(self, report: WindowReport, outcome: str, reason: str | None = None) -> None:
-        figures = closing_figures(report, outcome, reason)
+    def _close_ledger(self, client: SqlClientBase[Any], report: WindowReport) -> None:
+        figures = closing_figures(report, "loaded", None)
         assignments = ", ".join(f"{name} = %s" for name in figures)
-        self._execute(f"UPDATE {LEDGER} SET {assignments} WHERE id = %s", *figures.values(), report.id)
+        client.execute_sql(f"UPDATE {LEDGER} SET {assignments} WHERE id = %s", *figures.values(), report.id)
 
-    def _drop_staging(self) -> None:
+    def _drop_staging(self, client: SqlClientBase[Any]) -> None:
         """Drop this run's staging dataset, and those that killed runs left: who holds the writer's lock is alone."""
-        with self.sql_client() as client:
-            if self.destination_kind not in _LOCKED:
-                with client.with_staging_dataset():
-                    if client.has_dataset():
-                        client.drop_dataset()
-                return
-            for (schema,) in client.execute_sql("SELECT schema_name FROM information_schema.schemata") or []:
-                if _STAGING.fullmatch(schema):
-                    client.execute_sql(f"DROP SCHEMA {schema} CASCADE")
-
-    def _execute(self, sql: str, *args: Any) -> Any:  # noqa: ANN401
-        with self.sql_client() as client:
-            return client.execute_sql(sql, *args)
+        if self.destination_kind not in _LOCKED:
+            with client.with_staging_dataset():
+                if client.has_dataset():
+                    client.drop_dataset()
+            return
+        for (schema,) in client.execute_sql("SELECT schema_name FROM information_schema.schemata") or []:
+            if _STAGING.fullmatch(schema):
+                client.execute_sql(f"DROP SCHEMA {schema} CASCADE")
 
     def record_failure(self, error: BaseException) -> None:
         """Write a ``failed`` row for each window of this pipeline; logs when that fails as well."""
@@ -140,7 +139,8 @@ class WarehousePipeline(Pipeline):
             self.abort_packages()
             with self.writer():
                 super().run(dlt.resource(rows, name=LEDGER, columns=LEDGER_COLUMNS))
-                self._drop_staging()
+                with self.sql_client() as client:
+                    self._drop_staging(client)
         except Exception:
             self.journal.log.exception("the failure could not be written to %s", LEDGER)
 
@@ -149,7 +149,7 @@ class WarehousePipeline(Pipeline):
         """The destination's type, such as ``duckdb`` or ``postgres``."""
         return self.destination.destination_type.rpartition(".")[2]
 
-    @property
+    @functools.cached_property
     def database(self) -> str:
         """The database that the dataset is in: a DuckDB file's path, a PostgreSQL database's name."""
         credentials = getattr(self.destination_client().config, "credentials", None)

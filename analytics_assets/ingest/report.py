@@ -41,6 +41,7 @@ class WindowReport:
     rows_kept: int = 0
     rows_loaded: int | None = None
     is_read: bool = False
+    is_in_ledger: bool = False
     rejected: Counter[str] = field(default_factory=Counter)
     seen_columns: set[str] = field(default_factory=set)
     preview: list[dict[str, object]] = field(default_factory=list)
@@ -69,7 +70,7 @@ class WindowReport:
         self.pages = self.rows_read = self.distinct_ids = 0
         self.rows_outside = self.rows_without_cursor = self.rows_kept = 0
         self.total = None
-        self.is_read = False
+        self.is_read = self.is_in_ledger = False
         self.rejected.clear()
         self.seen_columns.clear()
         self.preview.clear()

@@ -178,12 +178,16 @@ class PageRows:
         self._told_at = time.monotonic()
 
     def __call__(self, page: PageData[Any], meta: object = None) -> Iterator[pa.Table | list[Row]]:  # noqa: ARG002
-        """Convert one page. Many pages go on as one table, the last even if empty; undeclared columns go on as rows."""
+        """Convert one page. Many pages go on as one table, the last even if empty; undeclared columns go on as rows.
+
+        No generator: dlt converts the next page before a generator has come to its end.
+        """
         report = self._report
         if report.pages == 1:
             # a pass that was given up may have left some
             self._waiting.clear()
             self.rejected.clear()
+        items: list[pa.Table | list[Row]] = []
         table, rows, rejected = self._convert(page)
         self._set_aside(rejected)
         inside = self._inside(table)
@@ -194,14 +198,15 @@ class PageRows:
         if len(report.preview) < _PREVIEW_ROWS:
             report.preview += kept.slice(0, _PREVIEW_ROWS - len(report.preview)).to_pylist()
         if undeclared := report.seen_columns - self._declared:
-            yield _with_undeclared(kept, list(itertools.compress(rows, inside.to_pylist())), undeclared)
+            items.append(_with_undeclared(kept, list(itertools.compress(rows, inside.to_pylist())), undeclared))
             kept = kept.slice(0, 0)
         self._waiting.append(kept)
         report.is_read = not page.paginator.has_next_page
         self._tell()
         if report.is_read or len(self._waiting) == _PAGES_AT_ONCE:
-            yield pa.concat_tables(self._waiting)
+            items.append(pa.concat_tables(self._waiting))
             self._waiting.clear()
+        return iter(items)
 
     def take_rejected(self) -> list[Row]:
         """Return the rows set aside since the last call, for ``<endpoint>__rejected``."""

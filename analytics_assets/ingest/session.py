@@ -12,6 +12,7 @@ from dlt.sources.helpers.requests import Client
 from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState
 
+from analytics_assets.ingest.ahead import ReadAhead, Send
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.settings import Settings
@@ -69,7 +70,7 @@ class ApiAdapter(HTTPAdapter):
     """Sends one request and reads the whole answer; what comes back, answer or exception, no longer knows the key."""
 
     def __init__(self, settings: Settings, redact: Redactor, reports: Mapping[str, WindowReport]) -> None:
-        super().__init__()
+        super().__init__(pool_maxsize=settings.max_concurrent_requests)
         self._settings = settings
         self._redact = redact
         self._reports = reports
@@ -119,14 +120,38 @@ class ApiAdapter(HTTPAdapter):
         return response
 
 
+class ApiSession(requests.Session):
+    """The session that dlt's ``RESTClient`` talks to: pages of the known endpoints come by way of their ``ReadAhead``."""
+
+    def __init__(self, base_url: str, send: Send, aheads: Mapping[str, ReadAhead]) -> None:
+        super().__init__()
+        self._send = send
+        self._aheads = aheads
+        # proxies and certificates of the environment: looked up once, where requests does it for each request
+        self._environment = super().merge_environment_settings(base_url, {}, None, None, None)
+
+    def merge_environment_settings(self, *_: object) -> dict[str, Any]:
+        """Return the environment's settings, the same for every page."""
+        return dict(self._environment)
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401
+        """Return the answer, retried and perhaps read ahead; raises what requests raises, redacted."""
+        ahead = self._aheads.get(urlsplit(str(request.url)).path)
+        return ahead.send(self._send, request, **kwargs) if ahead else self._send(request, **kwargs)
+
+
 def open_session(
-    settings: Settings, key: str, reports: Mapping[str, WindowReport], log: logging.Logger
+    settings: Settings,
+    key: str,
+    reports: Mapping[str, WindowReport],
+    aheads: Mapping[str, ReadAhead],
+    log: logging.Logger,
 ) -> requests.Session:
     """Return a session that retries 429, 500, 502, 503, 504 and broken connections, and says so in the log.
 
     Waits ``backoff_factor`` seconds, doubled each time, or what ``Retry-After`` asks (seconds or HTTP date);
-    ``Retry-After: 0`` and dates gone by count as not given, so that they do not burn the attempts. ``reports`` are
-    looked up by URL path.
+    ``Retry-After: 0`` and dates gone by count as not given, so that they do not burn the attempts. ``reports`` and
+    ``aheads`` are looked up by URL path. When a page has failed for good, the others under way give up.
     """
     redact = Redactor(key)
     _WIRE_LOG.addFilter(redact.log_record)
@@ -143,8 +168,7 @@ def open_session(
     session.mount("https://", adapter)
 
     def tell(state: RetryCallState) -> None:
-        request = state.args[0]
-        path = urlsplit(request.url).path
+        path = urlsplit(state.args[0].url).path
         if report := reports.get(path):
             report.count_retry()
         wait = state.next_action.sleep if state.next_action else 0
@@ -159,7 +183,7 @@ def open_session(
 
     # dlt's Client takes no callback; tenacity hangs its settings on the function it wraps
     session.send.retry.before_sleep = tell  # type: ignore[attr-defined]
-    return session
+    return ApiSession(settings.base_url, session.send, aheads)
 
 
 def _redirect_target(response: requests.Response) -> str | None:

@@ -87,6 +87,9 @@ class Settings(BaseModel):
         default="set_aside",
         description="Rows that cannot be loaded as declared: `<endpoint>__rejected` takes them, or the run fails",
     )
+    max_concurrent_requests: int = Field(
+        default=16, ge=1, le=64, description="Requests in flight at once, per run; 1 reads page by page"
+    )
     start_date: dt.date = Field(default=dt.date(2025, 1, 1), description="First daily partition")
     timezone: str = Field(default="UTC", description="Time zone in which a partition's day begins and ends")
     endpoints: dict[str, EndpointOverrides] = Field(

@@ -1,6 +1,7 @@
 """Endpoint, settings and window become a dlt source: the seed's ``rest_api`` config, filled in."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from dlt.common import jsonpath
@@ -9,6 +10,7 @@ from dlt.extract.source import DltSource
 from dlt.sources.rest_api import rest_api_source
 from dlt.sources.rest_api.typing import AuthConfig, EndpointResource, RESTAPIConfig
 
+from analytics_assets.ingest.ahead import ReadAhead
 from analytics_assets.ingest.endpoints import Column, Endpoint
 from analytics_assets.ingest.ledger import ledger_rows, rejected_rows
 from analytics_assets.ingest.pagination import ProvenOffsetPaginator
@@ -19,6 +21,8 @@ from analytics_assets.ingest.settings import Settings, load_key
 from analytics_assets.ingest.window import Window
 
 SOURCE = "analytics_api"
+# pages on their way per endpoint, in multiples of the requests in flight: a retry at the head must not stall the rest
+_DEPTH = 4
 # Deletes and inserts in one transaction. dlt's "replace" truncates first, and keeps two rows with one id.
 REPLACE: TWriteDispositionConfig = {"disposition": "merge", "strategy": "delete-insert", "destination_scope": "1 = 1"}
 
@@ -36,14 +40,23 @@ def build_source(
     chosen = [settings.endpoint(endpoint) for endpoint in endpoints]
     reports = {endpoint.name: WindowReport(endpoint.name, endpoint.id, window, asked) for endpoint in chosen}
     journal.reports.update(reports)
-    by_path = {urlsplit(settings.base_url + endpoint.path).path: reports[endpoint.name] for endpoint in chosen}
+    paths = {endpoint.name: urlsplit(settings.base_url + endpoint.path).path for endpoint in chosen}
+    pool = ThreadPoolExecutor(settings.max_concurrent_requests, thread_name_prefix="analytics-page")
+    depth = _DEPTH * settings.max_concurrent_requests
+    aheads = {endpoint.name: ReadAhead(pool, settings.offset_param, depth) for endpoint in chosen}
     key = load_key()
     disposition: TWriteDispositionConfig = "merge" if window else REPLACE
     config: RESTAPIConfig = {
         "client": {
             "base_url": settings.base_url,
             "auth": _auth(settings, key),
-            "session": open_session(settings, key, by_path, journal.log),
+            "session": open_session(
+                settings,
+                key,
+                {paths[name]: report for name, report in reports.items()},
+                {paths[name]: ahead for name, ahead in aheads.items()},
+                journal.log,
+            ),
         },
         "resource_defaults": {
             "write_disposition": disposition,
@@ -53,7 +66,12 @@ def build_source(
                 "data_selector": jsonpath.compile_path(settings.data_selector),
             },
         },
-        "resources": [_resource(endpoint, settings, reports[endpoint.name]) for endpoint in chosen],
+        "resources": [
+            _resource(
+                endpoint, ProvenOffsetPaginator(endpoint, settings, reports[endpoint.name], aheads[endpoint.name])
+            )
+            for endpoint in chosen
+        ],
     }
     source = rest_api_source(config, name=SOURCE, max_table_nesting=0)
     for endpoint in chosen:
@@ -65,14 +83,14 @@ def build_source(
     return source
 
 
-def _resource(endpoint: Endpoint, settings: Settings, report: WindowReport) -> EndpointResource:
+def _resource(endpoint: Endpoint, paginator: ProvenOffsetPaginator) -> EndpointResource:
     return {
         "name": endpoint.name,
         "primary_key": endpoint.id,
         "columns": [_column(endpoint, column) for column in endpoint.columns],
         "endpoint": {
             "path": endpoint.path,
-            "paginator": ProvenOffsetPaginator(endpoint, settings, report),
+            "paginator": paginator,
         },
     }
 
