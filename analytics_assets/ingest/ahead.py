@@ -8,20 +8,26 @@ from urllib.parse import quote_plus
 
 import requests
 
+from analytics_assets.ingest.report import WindowReport
+from analytics_assets.ingest.settings import Settings
+
 Send = Callable[..., requests.Response]
+# in multiples of the requests in flight, for a retry at the head must not stall the pages behind it
+_DEPTH = 4
 
 
 class ReadAhead:
-    """The pages of one endpoint that were asked for and not yet taken, by offset.
+    """The pages of one endpoint's window that were asked for and not yet taken, by offset.
 
-    A page is handed over when the paginator asks for it, so that a failure surfaces at its page. The pool bounds what is
-    in flight; all endpoints of a source share it.
+    A page is handed over when the paginator asks for it, so that a failure surfaces at its page. The pool bounds what
+    is in flight; all endpoints of a source share it.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor, offset_param: str, depth: int) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, settings: Settings, report: WindowReport) -> None:
+        self.report = report
         self._pool = pool
-        self._offset = re.compile(f"(?<=[?&]{re.escape(quote_plus(offset_param))}=)[0-9]+")
-        self._depth = depth
+        self._offset = re.compile(f"(?<=[?&]{re.escape(quote_plus(settings.offset_param))}=)[0-9]+")
+        self._depth = _DEPTH * settings.max_concurrent_requests
         self._pages: dict[str, Future[requests.Response]] = {}
         self._last: tuple[Send, requests.PreparedRequest, dict[str, Any]] | None = None
 
@@ -29,7 +35,7 @@ class ReadAhead:
         """Return itself: dlt copies a source's config, and paginator and session have to share it."""
         return self
 
-    def send(self, send: Send, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401
+    def take(self, send: Send, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401
         """Return the answer to a request, which may be under way already; raises what sending it raises."""
         self._last = send, request, kwargs
         offset = self._offset.search(str(request.url))

@@ -10,7 +10,6 @@ from requests import Request, Response
 from analytics_assets.ingest.ahead import ReadAhead
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import ApiError, WindowMovedError
-from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.settings import Settings
 
 _BRIEF = 120
@@ -19,19 +18,21 @@ _BRIEF = 120
 class ProvenOffsetPaginator(BasePaginator):
     """Walks the pages of a window by offset and ends only where the window is proven whole.
 
-    It advances by what came, not by what was asked, for a server may cap the page. With a total it ends when as many rows
-    came as the total says, the total stayed the same, and the ids are as many. Without a total each page begins with the
-    last row of the page before, which shows a shift; where nothing else comes, the page behind it has to be empty.
+    It advances by what came, not by what was asked, for a server may cap the page. With a total it ends when as many
+    rows came as the total says, the total stayed the same, and the ids are as many. Without a total each page begins
+    with the last row of the page before, which shows a shift; where nothing else comes, the page behind it has to be
+    empty.
 
-    Raises ``WindowMovedError`` when rows moved, ``ApiError`` (wrong shape) when the answer is not as the settings say.
+    Raises ``WindowMovedError`` when rows moved, ``ApiError`` (wrong shape) when the answer is not as the settings
+    say.
     """
 
-    def __init__(self, endpoint: Endpoint, settings: Settings, report: WindowReport, ahead: ReadAhead) -> None:
+    def __init__(self, endpoint: Endpoint, settings: Settings, ahead: ReadAhead) -> None:
         super().__init__()
         self._name = endpoint.name
         self._settings = settings
         self._id_field = endpoint.id
-        self._report = report
+        self._report = ahead.report
         self._ahead = ahead
         self._rows_path = jsonpath.compile_path(settings.data_selector)
         self._total_path = jsonpath.compile_path(settings.total_selector) if settings.total_selector else None

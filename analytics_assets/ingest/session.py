@@ -14,7 +14,6 @@ from tenacity import RetryCallState
 
 from analytics_assets.ingest.ahead import ReadAhead, Send
 from analytics_assets.ingest.errors import ApiError
-from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.settings import Settings
 
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
@@ -69,16 +68,16 @@ class ApiResponse(requests.Response):
 class ApiAdapter(HTTPAdapter):
     """Sends one request and reads the whole answer; what comes back, answer or exception, no longer knows the key."""
 
-    def __init__(self, settings: Settings, redact: Redactor, reports: Mapping[str, WindowReport]) -> None:
+    def __init__(self, settings: Settings, redact: Redactor, aheads: Mapping[str, ReadAhead]) -> None:
         super().__init__(pool_maxsize=settings.max_concurrent_requests)
         self._settings = settings
         self._redact = redact
-        self._reports = reports
+        self._aheads = aheads
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
         """Send the request and count it; raises requests' errors redacted, and ``ApiError`` for too large an answer."""
-        if report := self._reports.get(urlsplit(str(request.url)).path):
-            report.count_request()
+        if ahead := self._aheads.get(urlsplit(str(request.url)).path):
+            ahead.report.count_request()
         try:
             response = super().send(request, *args, **kwargs | {"stream": True})
             self._read_within_bounds(response)
@@ -121,7 +120,7 @@ class ApiAdapter(HTTPAdapter):
 
 
 class ApiSession(requests.Session):
-    """The session that dlt's ``RESTClient`` talks to: pages of the known endpoints come by way of their ``ReadAhead``."""
+    """The session that dlt's ``RESTClient`` talks to: known endpoints' pages come by way of their ``ReadAhead``."""
 
     def __init__(self, base_url: str, send: Send, aheads: Mapping[str, ReadAhead]) -> None:
         super().__init__()
@@ -137,21 +136,20 @@ class ApiSession(requests.Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401
         """Return the answer, retried and perhaps read ahead; raises what requests raises, redacted."""
         ahead = self._aheads.get(urlsplit(str(request.url)).path)
-        return ahead.send(self._send, request, **kwargs) if ahead else self._send(request, **kwargs)
+        return ahead.take(self._send, request, **kwargs) if ahead else self._send(request, **kwargs)
 
 
 def open_session(
     settings: Settings,
     key: str,
-    reports: Mapping[str, WindowReport],
     aheads: Mapping[str, ReadAhead],
     log: logging.Logger,
 ) -> requests.Session:
     """Return a session that retries 429, 500, 502, 503, 504 and broken connections, and says so in the log.
 
     Waits ``backoff_factor`` seconds, doubled each time, or what ``Retry-After`` asks (seconds or HTTP date);
-    ``Retry-After: 0`` and dates gone by count as not given, so that they do not burn the attempts. ``reports`` and
-    ``aheads`` are looked up by URL path. When a page has failed for good, the others under way give up.
+    ``Retry-After: 0`` and dates gone by count as not given, so that they do not burn the attempts. ``aheads`` are
+    looked up by URL path. When a page has failed for good, the others under way give up.
     """
     redact = Redactor(key)
     _WIRE_LOG.addFilter(redact.log_record)
@@ -163,14 +161,14 @@ def open_session(
         request_timeout=(settings.connect_timeout, settings.read_timeout),
         session_attrs={"max_redirects": _MAX_REDIRECTS, "get_redirect_target": _redirect_target},
     ).session
-    adapter = ApiAdapter(settings, redact, reports)
+    adapter = ApiAdapter(settings, redact, aheads)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
 
     def tell(state: RetryCallState) -> None:
         path = urlsplit(state.args[0].url).path
-        if report := reports.get(path):
-            report.count_retry()
+        if ahead := aheads.get(path):
+            ahead.report.count_retry()
         wait = state.next_action.sleep if state.next_action else 0
         log.warning(
             "%s: retry %d of %d in %.1f s, for %s",

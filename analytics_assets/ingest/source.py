@@ -8,7 +8,7 @@ from dlt.common import jsonpath
 from dlt.common.schema.typing import TColumnSchema, TWriteDispositionConfig
 from dlt.extract.source import DltSource
 from dlt.sources.rest_api import rest_api_source
-from dlt.sources.rest_api.typing import AuthConfig, EndpointResource, RESTAPIConfig
+from dlt.sources.rest_api.typing import AuthConfig, RESTAPIConfig
 
 from analytics_assets.ingest.ahead import ReadAhead
 from analytics_assets.ingest.endpoints import Column, Endpoint
@@ -21,8 +21,6 @@ from analytics_assets.ingest.settings import Settings, load_key
 from analytics_assets.ingest.window import Window
 
 SOURCE = "analytics_api"
-# pages on their way per endpoint, in multiples of the requests in flight: a retry at the head must not stall the rest
-_DEPTH = 4
 # Deletes and inserts in one transaction. dlt's "replace" truncates first, and keeps two rows with one id.
 REPLACE: TWriteDispositionConfig = {"disposition": "merge", "strategy": "delete-insert", "destination_scope": "1 = 1"}
 
@@ -40,23 +38,17 @@ def build_source(
     chosen = [settings.endpoint(endpoint) for endpoint in endpoints]
     reports = {endpoint.name: WindowReport(endpoint.name, endpoint.id, window, asked) for endpoint in chosen}
     journal.reports.update(reports)
-    paths = {endpoint.name: urlsplit(settings.base_url + endpoint.path).path for endpoint in chosen}
+    # the pages of all endpoints share one bound
     pool = ThreadPoolExecutor(settings.max_concurrent_requests, thread_name_prefix="analytics-page")
-    depth = _DEPTH * settings.max_concurrent_requests
-    aheads = {endpoint.name: ReadAhead(pool, settings.offset_param, depth) for endpoint in chosen}
+    aheads = {name: ReadAhead(pool, settings, report) for name, report in reports.items()}
     key = load_key()
+    by_path = {urlsplit(settings.base_url + endpoint.path).path: aheads[endpoint.name] for endpoint in chosen}
     disposition: TWriteDispositionConfig = "merge" if window else REPLACE
     config: RESTAPIConfig = {
         "client": {
             "base_url": settings.base_url,
             "auth": _auth(settings, key),
-            "session": open_session(
-                settings,
-                key,
-                {paths[name]: report for name, report in reports.items()},
-                {paths[name]: ahead for name, ahead in aheads.items()},
-                journal.log,
-            ),
+            "session": open_session(settings, key, by_path, journal.log),
         },
         "resource_defaults": {
             "write_disposition": disposition,
@@ -67,9 +59,15 @@ def build_source(
             },
         },
         "resources": [
-            _resource(
-                endpoint, ProvenOffsetPaginator(endpoint, settings, reports[endpoint.name], aheads[endpoint.name])
-            )
+            {
+                "name": endpoint.name,
+                "primary_key": endpoint.id,
+                "columns": [_column(endpoint, column) for column in endpoint.columns],
+                "endpoint": {
+                    "path": endpoint.path,
+                    "paginator": ProvenOffsetPaginator(endpoint, settings, aheads[endpoint.name]),
+                },
+            }
             for endpoint in chosen
         ],
     }
@@ -81,18 +79,6 @@ def build_source(
         pages = source.resources[endpoint.name].add_step(rows)
         source.resources.add(rejected_rows(pages, rows), ledger_rows(pages, report, journal.run_id))
     return source
-
-
-def _resource(endpoint: Endpoint, paginator: ProvenOffsetPaginator) -> EndpointResource:
-    return {
-        "name": endpoint.name,
-        "primary_key": endpoint.id,
-        "columns": [_column(endpoint, column) for column in endpoint.columns],
-        "endpoint": {
-            "path": endpoint.path,
-            "paginator": paginator,
-        },
-    }
 
 
 def _column(endpoint: Endpoint, column: Column) -> TColumnSchema:
