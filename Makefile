@@ -41,9 +41,22 @@ dev: .venv/.installed ## Open Dagster's UI, on the sandbox API unless a real one
 check: .venv/.installed ## Ask the configured API and warehouse whether they answer; fails when one does not
 	@$(BIN)/dagster job execute -m $(DEFINITIONS) -j check_connection
 
+START ?=
+END ?=
+.PHONY: estimate
+estimate: .venv/.installed ## Say rows, requests and minutes of a backfill: make estimate START=2025-01-01 END=2025-12-31
+	@$(BIN)/dagster job execute -m $(DEFINITIONS) -j estimate \
+	  -c <(echo 'ops: {estimate_every_endpoint: {config: {start: "$(START)", end: "$(END)"}}}')
+
 .PHONY: test
 test: .venv/.installed ## Run the tests; ARGS="-k name" goes to pytest, REQUIRE_ALL=1 forbids skips
 	@$(BIN)/python -m pytest $(ARGS)
+
+# A Python that has airbyte-cdk or singer-sdk, whose pins are not ours.
+PEER_PYTHON ?= $(BIN)/python
+.PHONY: bench
+bench: .venv/.installed ## Measure against the seed config and write docs/performance.md; QUICK=1 tries small sizes
+	@$(BIN)/python -m benchmarks.run --peer-python $(PEER_PYTHON) $(if $(QUICK),--quick)
 
 .PHONY: lint
 lint: .venv/.installed ## Check style, format, types, definitions, and that no key or local path is in a file

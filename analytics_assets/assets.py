@@ -7,13 +7,14 @@ from typing import Any
 
 import dagster as dg
 
-from analytics_assets.catalogue import materialization_metadata
+from analytics_assets.catalogue import Loaded, materialization_metadata
 from analytics_assets.checks import check_results, check_specs
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import explain
 from analytics_assets.ingest.pipeline import open_pipeline
 from analytics_assets.ingest.report import Journal
-from analytics_assets.partitions import window_of
+from analytics_assets.ingest.window import Window
+from analytics_assets.partitions import Slice, slices_of
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets.translator import DagsterDltResource, EndpointTranslator
 
@@ -21,17 +22,20 @@ from analytics_assets.translator import DagsterDltResource, EndpointTranslator
 STEP_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
+_RECORDS = 1000
+
+
 class SyncMode(enum.Enum):
     """``incremental`` merges the partition's window; ``full_refresh`` reads all history and replaces the table."""
 
-    INCREMENTAL = "incremental"
-    FULL_REFRESH = "full_refresh"
+    incremental = "incremental"
+    full_refresh = "full_refresh"
 
 
 class SyncConfig(dg.Config):
     """Run config of an asset."""
 
-    sync_mode: SyncMode = SyncMode.INCREMENTAL
+    sync_mode: SyncMode = SyncMode.incremental
 
 
 def build_asset(
@@ -39,6 +43,7 @@ def build_asset(
 ) -> dg.AssetsDefinition:
     """Return the asset of an endpoint: a step of its own, daily partitions, a range in a single run."""
     translator = EndpointTranslator(endpoint)
+    key = dg.AssetKey(endpoint.name)
 
     @dg.multi_asset(
         name=endpoint.name,
@@ -54,22 +59,32 @@ def build_asset(
         analytics_api: AnalyticsApi,
         dlt_loader: DagsterDltResource,
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        window = None if config.sync_mode is SyncMode.FULL_REFRESH else window_of(context)
-        journal = Journal(context.run_id, context.log)
-        failure = None
-        try:
+        def load_window(window: Window | None) -> Loaded:
+            journal = Journal(context.run.run_id, context.log)
             with open_pipeline(journal) as pipeline:
                 source = analytics_api.source(endpoint, window, journal)
                 context.log.info("%s: asking for %s", endpoint.name, window or "all history")
-                loaded = dlt_loader.run(context, source, pipeline, translator)
                 # dagster-dlt's own metadata names a table that does not exist, and no rows when there are none
-                collections.deque(loaded, maxlen=0)
-                report = journal.reports[endpoint.name]
-                yield dg.MaterializeResult(
-                    asset_key=endpoint.name,
-                    metadata=materialization_metadata(endpoint, report, pipeline),
-                    check_results=check_results(endpoint, report),
-                )
+                collections.deque(dlt_loader.run(context, source, pipeline, translator), maxlen=0)
+                return Loaded(journal.reports[endpoint.name], pipeline.table_name(endpoint.name), pipeline.location)
+
+        failure = None
+        try:
+            if config.sync_mode is SyncMode.full_refresh:
+                loaded = [load_window(None)]
+            else:
+                slices = slices_of(context, analytics_api.settings().max_window_days)
+                loaded = []
+                for part in _not_yet_loaded(context, key, slices):
+                    loaded.append(load_window(part.window))
+                    if len(slices) > 1:
+                        # at once, for what is loaded stays loaded when a later slice fails
+                        _record(context, key, part, loaded[-1])
+            yield dg.MaterializeResult(
+                asset_key=key,
+                metadata=materialization_metadata(endpoint, loaded, single=len(context.partition_keys) == 1),
+                check_results=check_results(endpoint, [part.report for part in loaded]),
+            )
         except Exception as error:
             problem = explain(error)
             if problem is None:
@@ -80,3 +95,28 @@ def build_asset(
             raise failure
 
     return load
+
+
+def _not_yet_loaded(context: dg.AssetExecutionContext, key: dg.AssetKey, slices: list[Slice]) -> list[Slice]:
+    """Leave out the slices that an earlier attempt of this run, or the run that this one retries, has recorded."""
+    runs = {context.run.run_id, context.run.parent_run_id, context.run.root_run_id}
+    if len(slices) == 1 or not (context.retry_number or context.run.parent_run_id):
+        return slices
+    last_days = [part.partition_keys[-1] for part in slices]
+    records = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=last_days), limit=_RECORDS
+    ).records
+    loaded = {record.partition_key for record in records if record.run_id in runs}
+    rest = [part for part in slices if part.partition_keys[-1] not in loaded]
+    context.log.info("%s: %d of %d slices were loaded before", key.path[-1], len(slices) - len(rest), len(slices))
+    # the run has to say something of its partitions: the last slice is cheap to load again
+    return rest or slices[-1:]
+
+
+def _record(context: dg.AssetExecutionContext, key: dg.AssetKey, part: Slice, loaded: Loaded) -> None:
+    for day in part.partition_keys:
+        context.log_event(
+            dg.AssetMaterialization(
+                asset_key=key, partition=day, metadata={"window": str(part.window), "rows": loaded.report.rows_kept}
+            )
+        )

@@ -7,7 +7,7 @@ import dagster as dg
 from analytics_assets.assets import STEP_RETRIES, build_asset
 from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.ingest.settings import load_settings
-from analytics_assets.jobs import check_connection, load_all
+from analytics_assets.jobs import check_connection, estimate, load_all
 from analytics_assets.partitions import daily_partitions
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets.schedules import daily_load
@@ -21,7 +21,7 @@ def build_definitions(
     partitions = daily_partitions(load_settings())
     return dg.Definitions(
         assets=[build_asset(endpoint, partitions, retry_policy) for endpoint in ENDPOINTS],
-        jobs=[load_all, check_connection],
+        jobs=[load_all, check_connection, estimate],
         schedules=[daily_load(partitions)],
         # one process: DuckDB has one writer, and steps that are processes pay Python's start-up each
         executor=dg.in_process_executor,

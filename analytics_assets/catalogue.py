@@ -1,55 +1,65 @@
 """What a materialization says of itself: the window's figures, the table, its columns and a few of its rows."""
 
 import datetime as dt
+from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 
 from analytics_assets.ingest.endpoints import Column, Endpoint
-from analytics_assets.ingest.pipeline import WarehousePipeline
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.translator import column_schema
 
 _CELL = 40
 
 
-def materialization_metadata(
-    endpoint: Endpoint, report: WindowReport, pipeline: WarehousePipeline
-) -> dict[str, dg.MetadataValue]:
-    """Return the metadata of one endpoint's load; ``dagster/…`` names are those that Dagster's UI knows."""
-    undeclared = sorted(report.seen_columns - {column.name for column in endpoint.columns})
+@dataclass(frozen=True)
+class Loaded:
+    """A window that has arrived: its report, the full name of its table, and where that is."""
+
+    report: WindowReport
+    table_name: str
+    location: str
+
+
+def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single: bool) -> dict[str, Any]:
+    """Return the metadata of a load of one or more windows; counts are sums. ``dagster/…`` names are Dagster's own.
+
+    ``single``: the load was of one partition. The metadata of a range stands at each of its partitions.
+    """
+    reports = [part.report for part in loaded]
+    undeclared = sorted(set().union(*(r.seen_columns for r in reports)) - {column.name for column in endpoint.columns})
     new = [
         Column(name=name, data_type="json", description="Not declared; added as the API sent it") for name in undeclared
     ]
-    values: dict[str, dg.MetadataValue] = {
-        "dagster/partition_row_count": dg.MetadataValue.int(report.rows_kept),
-        "dagster/table_name": dg.MetadataValue.text(pipeline.table_name(endpoint.name)),
-        "dagster/column_schema": dg.MetadataValue.table_schema(column_schema([*endpoint.columns, *new])),
-        "rows": dg.MetadataValue.int(report.rows_kept),
-        "window": dg.MetadataValue.text(str(report.window or "all history")),
-        "asked": dg.MetadataValue.json(report.asked),
-        "api_total": dg.MetadataValue.int(report.total)
-        if report.total is not None
-        else dg.MetadataValue.text("none given"),
-        "rows_read": dg.MetadataValue.int(report.rows_read),
-        "distinct_ids": dg.MetadataValue.int(report.distinct_ids),
-        "rows_outside_window": dg.MetadataValue.int(report.rows_outside),
-        "rows_without_cursor": dg.MetadataValue.int(report.rows_without_cursor),
-        "rows_rejected": dg.MetadataValue.int(report.rows_rejected),
-        "rows_loaded": dg.MetadataValue.int(report.rows_loaded or 0),
-        "rereads": dg.MetadataValue.int(report.rereads),
-        "pages": dg.MetadataValue.int(report.pages),
-        "requests": dg.MetadataValue.int(report.requests),
-        "retries": dg.MetadataValue.int(report.retries),
-        "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
-        "destination": dg.MetadataValue.text(pipeline.location),
+    preview = next((r.preview for r in reports if r.preview), None)
+    totals = [r.total for r in reports]
+    values: dict[str, Any] = {
+        "rows": sum(r.rows_kept for r in reports),
+        "window": ", ".join(str(r.window or "all history") for r in reports),
+        "preview": dg.MetadataValue.md(as_markdown(preview)) if preview else None,
+        "why_empty": next((r.why_empty for r in reports), None) if not preview else None,
+        "new_columns": ", ".join(undeclared) or None,
+        "api_total": "not given by the API" if None in totals else sum(total for total in totals if total),
+        "rows_read": sum(r.rows_read for r in reports),
+        "distinct_ids": sum(r.distinct_ids for r in reports),
+        "rows_loaded": sum(r.rows_loaded or 0 for r in reports),
+        "rows_rejected": sum(r.rows_rejected for r in reports),
+        "rows_outside_window": sum(r.rows_outside for r in reports),
+        "rows_without_cursor": sum(r.rows_without_cursor for r in reports),
+        "pages": sum(r.pages for r in reports),
+        "requests": sum(r.requests for r in reports),
+        "retries": sum(r.retries for r in reports),
+        "rereads": sum(r.rereads for r in reports),
+        "seconds": round(sum(r.seconds for r in reports), 3),
+        "asked": dg.MetadataValue.json(reports[0].asked if len(reports) == 1 else [r.asked for r in reports]),
+        "destination": loaded[0].location,
+        "dagster/table_name": loaded[0].table_name,
+        "dagster/column_schema": column_schema([*endpoint.columns, *new]),
     }
-    if report.preview:
-        values["preview"] = dg.MetadataValue.md(as_markdown(report.preview))
-    if report.why_empty:
-        values["why_empty"] = dg.MetadataValue.text(report.why_empty)
-    if undeclared:
-        values["new_columns"] = dg.MetadataValue.text(", ".join(undeclared))
-    return values
+    if single:
+        values["dagster/partition_row_count"] = values["rows"]
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def as_markdown(rows: list[dict[str, object]]) -> str:

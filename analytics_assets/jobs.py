@@ -1,7 +1,12 @@
-"""What can be launched: the load of all endpoints, and the connection check."""
+"""What can be launched: the load of all endpoints, the connection check, and the estimate of a backfill."""
+
+import datetime as dt
+import zoneinfo
 
 import dagster as dg
+from pydantic import Field
 
+from analytics_assets.ingest.window import Window
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets.translator import GROUP
 
@@ -27,3 +32,35 @@ def ask_every_endpoint(context: dg.OpExecutionContext, analytics_api: AnalyticsA
 def check_connection() -> None:
     """Check that the API can be reached as it is configured."""
     ask_every_endpoint()
+
+
+class EstimateConfig(dg.Config):
+    """The days of the backfill that is thought of, both included."""
+
+    start: str = Field(default="", description="First day, such as 2025-01-01; empty: the first partition")
+    end: str = Field(default="", description="Last day; empty: yesterday")
+
+
+@dg.op
+def estimate_every_endpoint(
+    context: dg.OpExecutionContext, config: EstimateConfig, analytics_api: AnalyticsApi
+) -> None:
+    """Ask each endpoint for its total in the range, and log rows, requests and minutes."""
+    settings = analytics_api.settings()
+    zone = zoneinfo.ZoneInfo(settings.timezone)
+    first = dt.date.fromisoformat(config.start) if config.start else settings.start_date
+    last = dt.date.fromisoformat(config.end) if config.end else dt.datetime.now(zone).date() - dt.timedelta(days=1)
+    window = Window(midnight(first, zone), midnight(last + dt.timedelta(days=1), zone))
+    for estimate in analytics_api.estimate(window):
+        context.log.info(str(estimate))
+
+
+@dg.job(description="Before a backfill: rows, requests and minutes for a range of days, from one request per endpoint.")
+def estimate() -> None:
+    """Say what a backfill would cost."""
+    estimate_every_endpoint()
+
+
+def midnight(day: dt.date, zone: zoneinfo.ZoneInfo) -> dt.datetime:
+    """Return the beginning of a day in a time zone."""
+    return dt.datetime.combine(day, dt.time(), zone)

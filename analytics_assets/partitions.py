@@ -1,9 +1,19 @@
-"""The calendar: one partition a day, and the window that a partition or a range of them means."""
+"""The calendar: one partition a day, and the windows that a run's partitions mean."""
+
+from dataclasses import dataclass
 
 import dagster as dg
 
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.window import Window
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Consecutive partitions that are loaded as one window."""
+
+    partition_keys: tuple[str, ...]
+    window: Window
 
 
 def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
@@ -16,7 +26,16 @@ def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
     )
 
 
-def window_of(context: dg.AssetExecutionContext) -> Window:
-    """Return the window of the run's partition, or of its whole range of partitions."""
-    span = context.partition_time_window
-    return Window(span.start, span.end)
+def slices_of(context: dg.AssetExecutionContext, max_days: int) -> list[Slice]:
+    """Return the windows of the run's partition, or of its range of partitions, none longer than ``max_days``."""
+    partitions = context.assets_def.partitions_def
+    if not isinstance(partitions, dg.DailyPartitionsDefinition):
+        raise TypeError(f"{context.assets_def} has no daily partitions")
+    keys = list(context.partition_keys)
+    slices = []
+    for first in range(0, len(keys), max_days):
+        part = tuple(keys[first : first + max_days])
+        start = partitions.time_window_for_partition_key(part[0]).start
+        end = partitions.time_window_for_partition_key(part[-1]).end
+        slices.append(Slice(part, Window(start, end)))
+    return slices

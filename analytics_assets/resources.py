@@ -6,6 +6,7 @@ from pydantic import Field
 
 from analytics_assets.ingest.connection import Verdict, check_endpoint
 from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
+from analytics_assets.ingest.estimate import Estimate, estimate_window
 from analytics_assets.ingest.report import Journal
 from analytics_assets.ingest.settings import Settings, load_settings
 from analytics_assets.ingest.source import build_source
@@ -47,3 +48,8 @@ class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Ask each endpoint for one row and return a worded verdict for each; never raises for what the API does."""
         settings = self.settings()
         return [check_endpoint(endpoint, settings) for endpoint in ENDPOINTS]
+
+    def estimate(self, window: Window) -> list[Estimate]:
+        """Ask each endpoint for its total in the window and return what loading it takes."""
+        settings = self.settings()
+        return [estimate_window(endpoint, settings, window) for endpoint in ENDPOINTS]

@@ -38,11 +38,12 @@ class EndpointTranslator(DagsterDltTranslator):
             group_name=GROUP,
             owners=[_OWNER],
             kinds={"dlt", destination_kind()},
-            tags={"endpoint": endpoint.name, "cursor": endpoint.cursor},
+            tags={"source": "social_analytics_api"},
             metadata={
                 "dagster/column_schema": column_schema(endpoint.columns),
                 "path": endpoint.path,
                 "merge_key": endpoint.id,
+                "cursor": endpoint.cursor,
                 "table": f"{DATASET}.{endpoint.name}",
                 "docs": dg.MetadataValue.url(_DOCS),
             },

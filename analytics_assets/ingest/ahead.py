@@ -27,7 +27,7 @@ class ReadAhead:
         self.report = report
         self._pool = pool
         self._offset = re.compile(f"(?<=[?&]{re.escape(quote_plus(settings.offset_param))}=)[0-9]+")
-        self._depth = _DEPTH * settings.max_concurrent_requests
+        self._depth = _DEPTH * settings.max_concurrent_requests if settings.max_concurrent_requests > 1 else 0
         self._pages: dict[str, Future[requests.Response]] = {}
         self._last: tuple[Send, requests.PreparedRequest, dict[str, Any]] | None = None
 

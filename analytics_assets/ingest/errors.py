@@ -73,7 +73,7 @@ def explain(error: BaseException) -> Problem | None:
         if isinstance(cause, requests.HTTPError) and cause.response is not None:
             return _of_status(cause.response)
         if isinstance(cause, requests.RequestException):
-            return _with_advice("unreachable", f"no answer: {_innermost(cause)}")
+            return _of_request(cause)
     return None
 
 
@@ -97,6 +97,14 @@ def _of_status(response: requests.Response) -> Problem:
     elif status == requests.codes.too_many_requests or status >= _SERVER_ERROR:
         kind = "API failing"
     return _with_advice(kind, f"{response.url} answered {status} {response.reason}")
+
+
+def _of_request(error: requests.RequestException) -> Problem:
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return _with_advice("wrong shape", _innermost(error))
+    if isinstance(error, requests.TooManyRedirects):
+        return _with_advice("request refused", _innermost(error))
+    return _with_advice("unreachable", f"no answer: {_innermost(error)}")
 
 
 def _with_advice(kind: Kind, message: str) -> Problem:

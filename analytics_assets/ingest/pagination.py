@@ -10,9 +10,12 @@ from requests import Request, Response
 from analytics_assets.ingest.ahead import ReadAhead
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import ApiError, WindowMovedError
+from analytics_assets.ingest.session import ApiResponse
 from analytics_assets.ingest.settings import Settings
 
 _BRIEF = 120
+# some APIs send an error object with every answer
+_WELL = {"ok", "0", "200", "success"}
 
 
 class ProvenOffsetPaginator(BasePaginator):
@@ -97,7 +100,8 @@ class ProvenOffsetPaginator(BasePaginator):
             raise self._moved(
                 f"the API says total {total}, but {report.rows_read} rows with {report.distinct_ids} ids came"
             )
-        return False
+        # a first page that is full and all there is: its total may be no more than the page's own count
+        return report.pages == 1 and len(rows) >= self._settings.page_size
 
     def _take_anchor(self, rows: list[Any]) -> None:
         """Take the row that came before off the page; dlt passes on what stays in the list."""
@@ -115,15 +119,16 @@ class ProvenOffsetPaginator(BasePaginator):
 
     def _rows(self, response: Response, body: Any) -> list[Any]:  # noqa: ANN401 (JSON)
         found = jsonpath.find_values(self._rows_path, body)
-        if found and isinstance(found[0], list):
+        error = _error(body)
+        if found and isinstance(found[0], list) and error is None:
             return found[0]
         what = (
-            f"its {self._settings.data_selector!r} is {_brief(found[0])}"
+            f"its {self._settings.data_selector!r} is {_brief(response, found[0])}"
             if found
             else f"it has no {self._settings.data_selector!r}"
         )
-        if isinstance(body, dict) and (error := body.get("error") or body.get("errors")):
-            what = f"it says error {_brief(error)}"
+        if error is not None:
+            what = f"it says error {_brief(response, error)}"
         raise self._wrong_shape(response, f"{what}, where a list of rows should be (setting data_selector)")
 
     def _total(self, response: Response, body: Any) -> int | None:  # noqa: ANN401 (JSON)
@@ -137,11 +142,19 @@ class ProvenOffsetPaginator(BasePaginator):
         if total is None or (isinstance(total, int) and not isinstance(total, bool) and total >= 0):
             return total
         raise self._wrong_shape(
-            response, f"its {self._settings.total_selector!r} is {_brief(total)}, where a number of rows should be"
+            response,
+            f"its {self._settings.total_selector!r} is {_brief(response, total)}, where a number of rows should be",
         )
 
     def _wrong_shape(self, response: Response, what: str) -> ApiError:
         return ApiError("wrong shape", f"wrong shape: {response.url} answered {response.status_code}, but {what}")
+
+
+def _error(body: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Return what the answer says of an error; ``None`` where it says none, or that all is well."""
+    error = (body.get("error") or body.get("errors") or None) if isinstance(body, dict) else None
+    code = error.get("code") if isinstance(error, dict) else None
+    return None if str(code).lower() in _WELL else error
 
 
 def _id(row: Any, field: str, position: int) -> Any:  # noqa: ANN401 (JSON)
@@ -150,6 +163,8 @@ def _id(row: Any, field: str, position: int) -> Any:  # noqa: ANN401 (JSON)
     return str(key) if isinstance(key, str | int) else (position,)
 
 
-def _brief(value: object) -> str:
+def _brief(response: Response, value: object) -> str:
+    """Show a piece of an answer, which may repeat our request; redacted before it is cut, or half a key could stay."""
     text = repr(value)
+    text = response.redact(text) if isinstance(response, ApiResponse) else text
     return text if len(text) <= _BRIEF else text[: _BRIEF - 1] + "…"

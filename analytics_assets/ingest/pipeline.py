@@ -26,6 +26,7 @@ DESTINATION = "warehouse"
 DATASET = "analytics"
 MAX_REREADS = 3
 
+_VERSIONS = "_dlt_version"
 _LOCKED = {"duckdb", "postgres"}
 _STAGING = re.compile(f"{DATASET}_staging_[0-9a-f]{{8}}")
 
@@ -46,7 +47,7 @@ class WarehousePipeline(Pipeline):
         """
         with self.writer():
             self.sync_destination()
-        self._keep_newer(data)
+        self._merge_windows(data)
         self._extract_proven(data, **kwargs)
         self.normalize()
         with self.writer():
@@ -59,23 +60,29 @@ class WarehousePipeline(Pipeline):
                 self._drop_staging(client)
         return info
 
-    def _keep_newer(self, source: DltSource) -> None:
-        """Have the merge pass over rows that the table holds in a newer state: an older backfill must not undo them."""
+    def _merge_windows(self, source: DltSource) -> None:
+        """Have the merge replace rows by id, but pass over those that the table holds in a newer state.
+
+        An older backfill must not undo them. What is deleted is said in full: a full refresh has stored "everything".
+        """
         for name, report in self.journal.reports.items():
-            resource = source.resources[name]
-            if report.window is None or "updated_at" not in resource.compute_table_schema()["columns"]:
+            if report.window is None:
                 continue
-            key, held, came = report.key, f"{self.dataset_name}.{name}", f"{self.staging_dataset}.{name}"
-            newest = f"SELECT {key}, MAX(updated_at) AS updated_at FROM {came} GROUP BY {key}"
-            newer = (
-                f"SELECT held.{key} FROM {held} AS held JOIN ({newest}) AS came ON held.{key} = came.{key} "
-                "WHERE held.updated_at > came.updated_at"
-            )
+            resource, key, wanted = source.resources[name], report.key, "1 = 1"
+            if "updated_at" in resource.compute_table_schema()["columns"]:
+                held, came = f"{self.dataset_name}.{name}", f"{self.staging_dataset}.{name}"
+                newest = f"SELECT {key}, MAX(updated_at) AS updated_at FROM {came} GROUP BY {key}"
+                newer = (
+                    f"SELECT held.{key} FROM {held} AS held JOIN ({newest}) AS came ON held.{key} = came.{key} "
+                    "WHERE held.updated_at > came.updated_at"
+                )
+                wanted = f"{key} NOT IN ({newer})"
             resource.apply_hints(
                 write_disposition={
                     "disposition": "merge",
                     "strategy": "delete-insert",
-                    "source_filter": f"{key} NOT IN ({newer})",
+                    "source_filter": wanted,
+                    "destination_scope": f"{key} IN (SELECT {key} FROM {{staging_table}} WHERE {wanted})",
                 }
             )
 
@@ -113,12 +120,13 @@ class WarehousePipeline(Pipeline):
             raise ApiError("incomplete", f"incomplete: {table}: {what}")
 
     def _close_ledger(self, client: SqlClientBase[Any], report: WindowReport) -> None:
+        report.close()
         figures = closing_figures(report, "loaded", None)
         assignments = ", ".join(f"{name} = %s" for name in figures)
         client.execute_sql(f"UPDATE {LEDGER} SET {assignments} WHERE id = %s", *figures.values(), report.id)
 
     def _drop_staging(self, client: SqlClientBase[Any]) -> None:
-        """Drop this run's staging dataset, and those that killed runs left: who holds the writer's lock is alone."""
+        """Drop this run's staging dataset, and what killed runs left: who holds the writer's lock is alone."""
         if self.destination_kind not in _LOCKED:
             with client.with_staging_dataset():
                 if client.has_dataset():
@@ -127,10 +135,16 @@ class WarehousePipeline(Pipeline):
         for (schema,) in client.execute_sql("SELECT schema_name FROM information_schema.schemata") or []:
             if _STAGING.fullmatch(schema):
                 client.execute_sql(f"DROP SCHEMA {schema} CASCADE")
+        # dlt keeps each schema it ever loaded, and with the staging dataset's name in it every run's is a new one
+        newest = f"SELECT schema_name, MAX(inserted_at) FROM {_VERSIONS} GROUP BY schema_name"
+        client.execute_sql(f"DELETE FROM {_VERSIONS} WHERE (schema_name, inserted_at) NOT IN ({newest})")
 
     def record_failure(self, error: BaseException) -> None:
-        """Write a ``failed`` row for each window of this pipeline; logs when that fails as well."""
+        """Write a ``failed`` row for each window, unless the warehouse is what cannot be had; logs when that fails."""
         problem = explain(error)
+        if problem and problem.kind == "warehouse busy":
+            # it would be waited for once more, and in vain
+            return
         reason = problem.message if problem else f"{type(error).__name__}: {error}"
         rows = [ledger_row(report, self.journal.run_id, "failed", reason) for report in self.journal.reports.values()]
         if not rows:
@@ -157,8 +171,8 @@ class WarehousePipeline(Pipeline):
 
     @property
     def location(self) -> str:
-        """Where the tables are, in words without a password: ``duckdb analytics.duckdb``."""
-        return f"{self.destination_kind} {self.database}"
+        """Where the tables are, in words without a password or a path of this machine: ``duckdb warehouse.duckdb``."""
+        return f"{self.destination_kind} {Path(self.database).name}"
 
     def table_name(self, table: str) -> str:
         """Return the table's full name, ``database.dataset.table``."""
@@ -183,10 +197,15 @@ def open_pipeline(journal: Journal | None = None) -> Iterator[WarehousePipeline]
     with working_directory() as directory:
         # one each, for dlt would merge one run's rows as another's; dlt puts a name into lower case
         staging_dataset = f"{DATASET}_staging_{uuid.uuid4().hex[:8]}"
+        destination = dlt.destination(DESTINATION, staging_dataset_name_layout=staging_dataset)
+        if destination.destination_type.rpartition(".")[2] in _LOCKED:
+            # dlt leaves this unset for them, and commits a merge's DELETE before its INSERT; an insert that fails then
+            # empties the table. Can go when `dlt.destinations.duckdb().capabilities().supports_transactions` is true.
+            destination.caps_params["supports_transactions"] = True
         pipeline = dlt.pipeline(
             PIPELINE,
             pipelines_dir=str(directory),
-            destination=dlt.destination(DESTINATION, staging_dataset_name_layout=staging_dataset),
+            destination=destination,
             dataset_name=DATASET,
             _impl_cls=WarehousePipeline,
         )

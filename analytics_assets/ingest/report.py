@@ -47,6 +47,7 @@ class WindowReport:
     preview: list[dict[str, object]] = field(default_factory=list)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     started_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    _closed: float | None = field(default=None, repr=False)
     _clock: float = field(default_factory=time.monotonic, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -87,8 +88,12 @@ class WindowReport:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the report was begun."""
-        return time.monotonic() - self._clock
+        """Seconds since the report was begun, until it was closed."""
+        return (self._closed or time.monotonic()) - self._clock
+
+    def close(self) -> None:
+        """Stop the clock: the window is done."""
+        self._closed = time.monotonic()
 
     @property
     def progress(self) -> str:

@@ -48,10 +48,10 @@ def moment(value: object) -> dt.datetime:
     if isinstance(value, str):
         try:
             parsed = dt.datetime.fromisoformat(value.strip())
-        except ValueError:
+            return parsed.replace(tzinfo=dt.UTC) if parsed.tzinfo is None else parsed.astimezone(dt.UTC)
+        except (ValueError, OverflowError):
             msg = "is no ISO 8601 time"
             raise RejectedError(msg) from None
-        return parsed.replace(tzinfo=dt.UTC) if parsed.tzinfo is None else parsed.astimezone(dt.UTC)
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
             return dt.datetime.fromtimestamp(value, dt.UTC)
@@ -136,7 +136,10 @@ def _in_one_call(values: list[Any], data_type: DataType) -> pa.Array:
     if data_type == "json":
         return pa.array([None if value is None else _json(value) for value in values], pa.string())
     if data_type == "timestamp":
-        return pa.array(values, pa.string()).cast(_ARROW["timestamp"])
+        array = pa.array(values, pa.string()).cast(_ARROW["timestamp"])
+        # raises for the years that an offset moves out of Python's 1 to 9999
+        pc.min_max(array).as_py()
+        return array
     if data_type == "bigint" and float in set(map(type, values)):
         msg = "Arrow would cut 3.5 to 3"
         raise TypeError(msg)
@@ -203,7 +206,8 @@ class PageRows:
         self._waiting.append(kept)
         report.is_read = not page.paginator.has_next_page
         self._tell()
-        if report.is_read or len(self._waiting) == _PAGES_AT_ONCE:
+        # the first at once: who wants one row does not want a hundred pages
+        if report.is_read or report.pages == 1 or len(self._waiting) == _PAGES_AT_ONCE:
             items.append(pa.concat_tables(self._waiting))
             self._waiting.clear()
         return iter(items)

@@ -1,18 +1,23 @@
 """The HTTP session: retries as the API's rules say, each one told, and the key redacted from whatever goes wrong."""
 
+import functools
 import logging
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus, urljoin, urlsplit
 
 import orjson
 import requests
+import urllib3
 from dlt.sources.helpers.requests import Client
 from requests.adapters import HTTPAdapter
-from tenacity import RetryCallState
+from tenacity import RetryCallState, stop_any, stop_when_event_set, wait_exponential
+from tenacity.wait import wait_base
 
 from analytics_assets.ingest.ahead import ReadAhead, Send
+from analytics_assets.ingest.budget import RateBudget
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import Settings
 
@@ -40,11 +45,14 @@ class Redactor:
         record.msg, record.args = self(record.getMessage()), ()
         return True
 
-    def error(self, error: requests.RequestException) -> requests.RequestException:
+    def error(self, error: requests.RequestException, url: str) -> requests.RequestException:
         """Return an error of the same type without the key, and without the request that carries it."""
-        inner = error.args[0] if error.args else error
+        inner: Any = error.args[0] if error.args else error
         # urllib3's reason says `Connection refused`, where the outer text is three nested class names
-        return type(error)(self(str(getattr(inner, "reason", None) or inner)))
+        inner = getattr(inner, "reason", None) or inner
+        if isinstance(inner, urllib3.exceptions.ProtocolError):
+            inner = inner.args[-1]
+        return type(error)(self(f"{url}: {inner}"))
 
 
 class ApiResponse(requests.Response):
@@ -59,7 +67,7 @@ class ApiResponse(requests.Response):
             try:
                 self._parsed = orjson.loads(self.content)
             except orjson.JSONDecodeError as error:
-                start = self.redact(self.content[:80].decode("utf-8", "replace"))
+                start = self.redact(self.content[:_CHUNK].decode("utf-8", "replace"))[:80]
                 msg = f"wrong shape: {self.url} answered {self.status_code} with no valid JSON ({error.msg}): {start!r}"
                 raise ApiError("wrong shape", msg) from None
         return self._parsed
@@ -68,21 +76,27 @@ class ApiResponse(requests.Response):
 class ApiAdapter(HTTPAdapter):
     """Sends one request and reads the whole answer; what comes back, answer or exception, no longer knows the key."""
 
-    def __init__(self, settings: Settings, redact: Redactor, aheads: Mapping[str, ReadAhead]) -> None:
+    def __init__(
+        self, settings: Settings, redact: Redactor, aheads: Mapping[str, ReadAhead], budget: RateBudget
+    ) -> None:
         super().__init__(pool_maxsize=settings.max_concurrent_requests)
         self._settings = settings
         self._redact = redact
         self._aheads = aheads
+        self._budget = budget
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
         """Send the request and count it; raises requests' errors redacted, and ``ApiError`` for too large an answer."""
+        self._budget.wait()
         if ahead := self._aheads.get(urlsplit(str(request.url)).path):
             ahead.report.count_request()
         try:
             response = super().send(request, *args, **kwargs | {"stream": True})
             self._read_within_bounds(response)
+            if response.status_code != requests.codes.too_many_requests:
+                self._budget.passed()
         except requests.RequestException as error:
-            redacted = self._redact.error(error)
+            redacted = self._redact.error(error, str(request.url))
         else:
             return response
         # Outside of the `except`: raised inside, it would carry the original, key and all, as its context
@@ -93,8 +107,8 @@ class ApiAdapter(HTTPAdapter):
         deadline = time.monotonic() + self._settings.response_timeout
         limit = self._settings.max_response_mb * 2**20
         body = bytearray()
-        for chunk in response.iter_content(_CHUNK):
-            body += chunk
+        for piece in _arriving(response):
+            body += piece
             if len(body) > limit:
                 response.close()
                 raise ApiError(
@@ -104,9 +118,7 @@ class ApiAdapter(HTTPAdapter):
                 )
             if time.monotonic() > deadline:
                 response.close()
-                msg = (
-                    f"{response.url} took more than {self._settings.response_timeout:g} s to answer (response_timeout)"
-                )
+                msg = f"it took more than {self._settings.response_timeout:g} s to answer (response_timeout)"
                 raise requests.ReadTimeout(msg)
         response._content = bytes(body)  # noqa: SLF001 (what `Response.content` does, without a bound)
 
@@ -119,13 +131,25 @@ class ApiAdapter(HTTPAdapter):
         return response
 
 
+def _arriving(response: requests.Response) -> Iterator[bytes]:
+    """Yield the body as it arrives; ``iter_content``, whose errors these are, waits until a whole chunk has."""
+    try:
+        while piece := response.raw.read1(_CHUNK, decode_content=True):
+            yield piece
+    except urllib3.exceptions.DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error) from None
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from None
+
+
 class ApiSession(requests.Session):
     """The session that dlt's ``RESTClient`` talks to: known endpoints' pages come by way of their ``ReadAhead``."""
 
-    def __init__(self, base_url: str, send: Send, aheads: Mapping[str, ReadAhead]) -> None:
+    def __init__(self, base_url: str, send: Send, aheads: Mapping[str, ReadAhead], stop: threading.Event) -> None:
         super().__init__()
         self._send = send
         self._aheads = aheads
+        self._stop = stop
         # proxies and certificates of the environment: looked up once, where requests does it for each request
         self._environment = super().merge_environment_settings(base_url, {}, None, None, None)
 
@@ -136,7 +160,12 @@ class ApiSession(requests.Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401
         """Return the answer, retried and perhaps read ahead; raises what requests raises, redacted."""
         ahead = self._aheads.get(urlsplit(str(request.url)).path)
-        return ahead.take(self._send, request, **kwargs) if ahead else self._send(request, **kwargs)
+        try:
+            return ahead.take(self._send, request, **kwargs) if ahead else self._send(request, **kwargs)
+        except BaseException:
+            # wakes the pages under way that wait for their next attempt: nobody will take them
+            self._stop.set()
+            raise
 
 
 def open_session(
@@ -161,7 +190,9 @@ def open_session(
         request_timeout=(settings.connect_timeout, settings.read_timeout),
         session_attrs={"max_redirects": _MAX_REDIRECTS, "get_redirect_target": _redirect_target},
     ).session
-    adapter = ApiAdapter(settings, redact, aheads)
+    stop = threading.Event()
+    budget = RateBudget(settings.base_url, settings.max_requests_per_second, stop.wait)
+    adapter = ApiAdapter(settings, redact, aheads, budget)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
 
@@ -170,6 +201,9 @@ def open_session(
         if ahead := aheads.get(path):
             ahead.report.count_retry()
         wait = state.next_action.sleep if state.next_action else 0
+        response = _response_of(state)
+        if response is not None and response.status_code == requests.codes.too_many_requests:
+            budget.refused(wait)
         log.warning(
             "%s: retry %d of %d in %.1f s, for %s",
             path,
@@ -179,9 +213,13 @@ def open_session(
             _what_came(state),
         )
 
-    # dlt's Client takes no callback; tenacity hangs its settings on the function it wraps
-    session.send.retry.before_sleep = tell  # type: ignore[attr-defined]
-    return ApiSession(settings.base_url, session.send, aheads)
+    # dlt's Client takes none of these; tenacity hangs its settings on the function it wraps
+    retry = session.send.retry  # type: ignore[attr-defined]
+    retry.before_sleep = tell
+    retry.wait = functools.partial(_wait, retry.wait, wait_exponential(multiplier=settings.backoff_factor))
+    retry.sleep = functools.partial(nap, stop)
+    retry.stop = stop_any(retry.stop, stop_when_event_set(stop))
+    return ApiSession(settings.base_url, session.send, aheads, stop)
 
 
 def _redirect_target(response: requests.Response) -> str | None:
@@ -199,11 +237,33 @@ def _redirect_target(response: requests.Response) -> str | None:
     return target
 
 
+def _wait(asked: wait_base, usual: wait_base, state: RetryCallState) -> float:
+    """Return the seconds before the next attempt; a ``Retry-After`` beyond the calendar counts as not given."""
+    try:
+        return asked(state)
+    except (ValueError, OverflowError):
+        return usual(state)
+
+
+def nap(stop: threading.Event, seconds: float) -> None:
+    """Wait before the next attempt, unless the run has failed meanwhile."""
+    stop.wait(seconds)
+
+
+def _response_of(state: RetryCallState) -> requests.Response | None:
+    """Return the answer that leads to another attempt; ``None`` where an exception without one does."""
+    if state.outcome is None:
+        return None
+    error = state.outcome.exception()
+    response = getattr(error, "response", None) if error else state.outcome.result()
+    return response if isinstance(response, requests.Response) else None
+
+
 def _what_came(state: RetryCallState) -> str:
     """Say why a request is made again: status and reason, or the exception."""
-    error = state.outcome.exception() if state.outcome else None
-    response = getattr(error, "response", None) if error or not state.outcome else state.outcome.result()
+    response = _response_of(state)
     if response is None:
+        error = state.outcome.exception() if state.outcome else None
         return f"{type(error).__name__}: {error}"
     after = response.headers.get("Retry-After")
     return f"{response.status_code} {response.reason}" + (f" (Retry-After: {after})" if after else "")

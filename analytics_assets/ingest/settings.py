@@ -90,6 +90,15 @@ class Settings(BaseModel):
     max_concurrent_requests: int = Field(
         default=16, ge=1, le=64, description="Requests in flight at once, per run; 1 reads page by page"
     )
+    max_requests_per_second: float = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="Requests a second of all runs on a machine; 0: as the API's refusals teach",
+    )
+    max_window_days: int = Field(
+        default=31, ge=1, le=3660, description="Longest window asked for; a longer range is loaded in slices, each kept"
+    )
     start_date: dt.date = Field(default=dt.date(2025, 1, 1), description="First daily partition")
     timezone: str = Field(default="UTC", description="Time zone in which a partition's day begins and ends")
     endpoints: dict[str, EndpointOverrides] = Field(

@@ -9,6 +9,7 @@ from dlt.common.schema.typing import TColumnSchema, TWriteDispositionConfig
 from dlt.extract.source import DltSource
 from dlt.sources.rest_api import rest_api_source
 from dlt.sources.rest_api.typing import AuthConfig, RESTAPIConfig
+from requests.utils import requote_uri
 
 from analytics_assets.ingest.ahead import ReadAhead
 from analytics_assets.ingest.endpoints import Column, Endpoint
@@ -22,7 +23,13 @@ from analytics_assets.ingest.window import Window
 
 SOURCE = "analytics_api"
 # Deletes and inserts in one transaction. dlt's "replace" truncates first, and keeps two rows with one id.
-REPLACE: TWriteDispositionConfig = {"disposition": "merge", "strategy": "delete-insert", "destination_scope": "1 = 1"}
+# Both conditions are always given: one that is left out stays as the last run stored it in the warehouse.
+REPLACE: TWriteDispositionConfig = {
+    "disposition": "merge",
+    "strategy": "delete-insert",
+    "source_filter": "1 = 1",
+    "destination_scope": "1 = 1",
+}
 
 
 def build_source(
@@ -42,7 +49,9 @@ def build_source(
     pool = ThreadPoolExecutor(settings.max_concurrent_requests, thread_name_prefix="analytics-page")
     aheads = {name: ReadAhead(pool, settings, report) for name, report in reports.items()}
     key = load_key()
-    by_path = {urlsplit(settings.base_url + endpoint.path).path: aheads[endpoint.name] for endpoint in chosen}
+    by_path = {
+        urlsplit(requote_uri(settings.base_url + endpoint.path)).path: aheads[endpoint.name] for endpoint in chosen
+    }
     disposition: TWriteDispositionConfig = "merge" if window else REPLACE
     config: RESTAPIConfig = {
         "client": {

@@ -1,4 +1,4 @@
-"""A working directory per run, and none left over."""
+"""Where runs keep files for a while: a working directory for each, none left over, and a folder they share."""
 
 import contextlib
 import os
@@ -12,16 +12,22 @@ import filelock
 _LOCK = "in-use.lock"
 
 
+def shared_directory() -> Path:
+    """Return the folder that all runs of this user on this machine share; made when it is not there."""
+    directory = Path(tempfile.gettempdir()) / f"analytics-assets-{os.getuid()}"
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if directory.stat().st_uid != os.getuid():
+        raise PermissionError(f"{directory} belongs to somebody else; set TMPDIR to a folder of your own")
+    return directory
+
+
 @contextlib.contextmanager
 def working_directory() -> Iterator[Path]:
     """Give a new directory that only this run uses, and remove it afterwards; sweep up those of runs that were killed.
 
     A run holds a lock on its directory. The kernel drops it with the process, which is how the others know.
     """
-    parent = Path(tempfile.gettempdir()) / f"analytics-assets-{os.getuid()}"
-    parent.mkdir(mode=0o700, exist_ok=True)
-    if parent.stat().st_uid != os.getuid():
-        raise PermissionError(f"{parent} belongs to somebody else; set TMPDIR to a folder of your own")
+    parent = shared_directory()
     # one sweep at a time, and none between making a directory and locking it
     with filelock.FileLock(parent / "sweep.lock"):
         for left in parent.iterdir():

@@ -80,7 +80,7 @@ def _connect(path: Path, wait: float, log: logging.Logger) -> duckdb.DuckDBPyCon
         try:
             return duckdb.connect(path)
         except duckdb.IOException as error:
-            if "lock" not in str(error):
+            if "Could not set lock" not in str(error):
                 raise
             holder = str(error)
         if time.monotonic() - began > wait:

@@ -27,8 +27,15 @@ async def _status(
     headers: Mapping[str, str] | None = None,
     body: object = None,
 ) -> Response:
-    error = {"error": {"code": status, "message": HTTPStatus(status).phrase}}
+    known = status in HTTPStatus._value2member_map_
+    error = {"error": {"code": status, "message": HTTPStatus(status).phrase if known else f"status {status}"}}
     return _json(error if body is None else body, status, headers)
+
+
+async def _rate_limit(answer: Answer, *, allows: Callable[[], bool], retry_after: int = 1) -> Response | None:  # noqa: ARG001
+    if allows():
+        return None
+    return _json({"error": {"code": 429, "message": "Too many requests"}}, 429, {"Retry-After": str(retry_after)})
 
 
 async def _latency(answer: Answer, *, seconds: float) -> None:  # noqa: ARG001
@@ -39,8 +46,8 @@ async def _close(answer: Answer, *, reset: bool = False) -> Response:  # noqa: A
     return Closed(reset=reset)
 
 
-async def _truncate(answer: Answer, *, keep: float = 0.5) -> Response:
-    return Truncated(answer.body(), keep=keep)
+async def _truncate(answer: Answer, *, keep: float = 0.5, reset: bool = False) -> Response:
+    return Truncated(answer.body(), keep=keep, reset=reset)
 
 
 async def _slow_body(answer: Answer, *, delay: float = 0.1, chunks: int = 10) -> Response:
@@ -78,8 +85,9 @@ async def _body(
     content: str | bytes = b"",
     content_type: str = "application/json",
     status: int = 200,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
-    return Response(content, status, {"content-type": content_type})
+    return Response(content, status, {"content-type": content_type, **(headers or {})})
 
 
 async def _cap(answer: Answer, *, rows: int) -> None:
@@ -88,6 +96,10 @@ async def _cap(answer: Answer, *, rows: int) -> None:
 
 async def _ignore_offset(answer: Answer) -> None:
     answer.first = 0
+
+
+async def _ignore_limit(answer: Answer) -> None:
+    answer.size = len(answer.rows)
 
 
 async def _total(answer: Answer, *, value: object = ABSENT) -> None:
@@ -117,6 +129,7 @@ def _json(body: object, status: int, headers: Mapping[str, str] | None = None) -
 
 KINDS: Mapping[str, Callable[..., Awaitable[Response | None]]] = {
     "status": _status,
+    "rate_limit": _rate_limit,
     "latency": _latency,
     "close": _close,
     "truncate": _truncate,
@@ -129,6 +142,7 @@ KINDS: Mapping[str, Callable[..., Awaitable[Response | None]]] = {
     "body": _body,
     "cap": _cap,
     "ignore_offset": _ignore_offset,
+    "ignore_limit": _ignore_limit,
     "total": _total,
     "duplicate": _duplicate,
     "mutate_rows": _mutate_rows,

@@ -55,6 +55,11 @@ class SandboxServer:
         self._thread.join(_STOP_SECONDS)
         self._socket.close()
 
+    def stop_listening(self) -> None:
+        """Refuse new connections from here on; open ones are answered. To be called on the server's thread."""
+        for listening in self._server.servers:
+            listening.close()
+
 
 def serve(sandbox: Sandbox, listener: socket.socket) -> None:
     """Serve on a socket from ``listen`` until Ctrl-C, or SIGTERM after ``stop_on_signals``; only on the main thread."""

@@ -11,6 +11,8 @@ from starlette.types import Receive, Scope, Send
 TRANSPORT = "transport"
 """The name under which the connection's ``asyncio.Transport`` stands in the ASGI scope's ``state``."""
 
+_ARRIVED_SECONDS = 0.02
+
 
 class Closed(Response):
     """No byte at all: the connection is closed, or with ``reset`` torn down with a TCP RST."""
@@ -23,25 +25,25 @@ class Closed(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Close the connection."""
-        if self.reset:
-            linger = struct.pack("ii", 1, 0)
-            _transport(scope).get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        await _hang_up(scope, receive)
+        await _hang_up(scope, receive, reset=self.reset)
 
 
 class Truncated(Response):
-    """A whole body's ``Content-Length``, the first ``keep`` (0 to 1) of the bytes, then a closed connection."""
+    """A whole body's ``Content-Length``, the first ``keep`` (0 to 1) of the bytes, then a broken connection."""
 
-    def __init__(self, body: bytes, *, keep: float) -> None:
+    def __init__(self, body: bytes, *, keep: float, reset: bool = False) -> None:
         """Declare the whole body."""
         super().__init__(body, media_type="application/json")
+        self.reset = reset
         self.kept = body[: min(int(len(body) * keep), len(body) - 1)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send too little and close."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": self.kept, "more_body": True})
-        await _hang_up(scope, receive)
+        if self.reset:
+            await asyncio.sleep(_ARRIVED_SECONDS)  # a reset throws away what is still on its way
+        await _hang_up(scope, receive, reset=self.reset)
 
 
 class Dripped(Response):
@@ -71,8 +73,11 @@ def _transport(scope: Scope) -> asyncio.Transport:
         raise RuntimeError(msg) from None
 
 
-async def _hang_up(scope: Scope, receive: Receive) -> None:
+async def _hang_up(scope: Scope, receive: Receive, *, reset: bool = False) -> None:
     """Close the connection and wait until uvicorn has noticed, or it would log an unfinished response."""
+    if reset:
+        linger = struct.pack("ii", 1, 0)
+        _transport(scope).get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     _transport(scope).close()
     while (await receive())["type"] != "http.disconnect":
         pass
