@@ -1,0 +1,76 @@
+"""`make demo` and what it promises: everything the sandbox has, once, and one clear line when it fails."""
+
+import datetime as dt
+import re
+import subprocess
+import sys
+
+import pytest
+
+from analytics_assets.demo import DAYS
+from analytics_assets.ingest.endpoints import ENDPOINTS
+from analytics_assets.sandbox.data import rows
+from analytics_assets_tests.project import Project
+
+MIDNIGHT = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+FIRST = MIDNIGHT - dt.timedelta(days=DAYS)
+FAILING = """
+import sys
+from analytics_assets.demo import main
+from analytics_assets.sandbox.app import Sandbox
+from analytics_assets.sandbox.faults import Fault
+sys.exit(main(Sandbox(faults=[Fault("status", status=503)])))
+"""
+
+
+def demo(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run the demo in the test's folder."""
+    return subprocess.run(
+        [sys.executable, *(command or ("-m", "analytics_assets.demo"))],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.slow
+def test_everything_arrives_and_only_once(project: Project) -> None:
+    """Each table is told with as many rows as the sandbox has in 30 days; a second run says that none is new."""
+    first = demo()
+    assert (first.returncode, first.stderr) == (0, "")
+    there = {endpoint.name: len(rows(endpoint.name, FIRST, MIDNIGHT)) for endpoint in ENDPOINTS}
+    days = (f"{FIRST:%Y-%m-%d}", f"{MIDNIGHT - dt.timedelta(days=1):%Y-%m-%d}")
+    assert told(first.stdout) == {name: (count, count, *days) for name, count in there.items()}
+    assert {name: len(project.ids(name)) for name in there} == there
+    assert str(project.path) not in first.stdout
+
+    second = demo()
+    assert (second.returncode, second.stderr) == (0, "")
+    assert told(second.stdout) == {name: (count, 0, *days) for name, count in there.items()}
+    assert "No new rows" in second.stdout
+
+
+@pytest.mark.slow
+def test_a_failing_api_is_one_line_and_a_failure(project: Project) -> None:
+    """Exit code 1, and on stderr one line that says what the API answered; no traceback, no key."""
+    project.configure(max_retries=0)
+    failed = demo("-c", FAILING)
+    assert failed.returncode == 1
+    assert re.fullmatch(r"The demo failed: .*503 Service Unavailable.*\n", failed.stderr)
+    assert "sandbox-key" not in failed.stdout + failed.stderr
+
+
+def test_it_keeps_away_from_a_real_api(project: Project) -> None:
+    """Where a real API is configured, made-up rows would mix with real ones: nothing is loaded."""
+    project.configure(base_url="https://analytics.example.org")
+    refused = demo()
+    assert refused.returncode == 1
+    assert re.fullmatch(r"The demo failed: https://analytics\.example\.org is configured.*\n", refused.stderr)
+    assert not (project.path / "warehouse.duckdb").exists()
+
+
+def told(output: str) -> dict[str, tuple[int, int, str, str]]:
+    """Return the table that the demo printed: rows, new rows, first and last day by table."""
+    found = re.findall(r"^ *(\w+) +([\d,]+) +([\d,]+) +[\d,]+ +(\S+) +(\S+) *$", output, re.MULTILINE)
+    return {name: (int(count.replace(",", "")), int(new.replace(",", "")), *days) for name, count, new, *days in found}

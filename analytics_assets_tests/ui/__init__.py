@@ -1,0 +1,1 @@
+"""Dagster's UI on this project, through a browser."""
