@@ -1,0 +1,45 @@
+"""Every test stands in a folder of its own, with the project's settings and nothing of the machine's environment."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from analytics_assets.ingest import budget, session
+from analytics_assets_tests.project import KEY, Project, reload_settings
+
+_ROOT = Path(__file__).parents[1]
+_OURS = ("ANALYTICS_API__", "DESTINATION__", "CREDENTIALS", "RUNTIME__", "DLT_", "DAGSTER_", "API_KEY")
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """Stand in a fresh copy of the project's settings, with a key, and let no variable of the machine through."""
+    for name in [name for name in os.environ if name.startswith(_OURS)]:
+        monkeypatch.delenv(name)
+    (tmp_path / ".dlt").mkdir()
+    shutil.copy(_ROOT / ".dlt" / "config.toml", tmp_path / ".dlt")
+    shutil.copy(_ROOT / "dagster.yaml", tmp_path)
+    # working directories and rate budgets are shared by all runs of a machine; not by tests
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("API_KEY", KEY)
+    reload_settings()
+    with ExitStack() as running:
+        yield Project(tmp_path, monkeypatch, running)
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the list of the seconds that would have been waited between attempts; nothing sleeps."""
+    waited: list[float] = []
+    monkeypatch.setattr(session, "nap", lambda _stop, seconds: waited.append(seconds))
+    # what a 429 makes everybody wait is shown where the budget is tested
+    monkeypatch.setattr(budget.RateBudget, "wait", lambda _: None)
+    return waited

@@ -1,0 +1,86 @@
+"""Reading ahead: bounded, in order, and no request that the pages do not need."""
+
+import time
+
+import pytest
+
+from analytics_assets.ingest.errors import explain
+from analytics_assets.sandbox.faults import Fault
+from analytics_assets_tests.project import Project, stories
+
+
+def test_requests_are_what_the_pages_need(project: Project) -> None:
+    """23 pages are 23 requests, each offset once, however many are in flight."""
+    sandbox = project.serve(rows={"stories": stories(230)})
+    project.configure(page_size=10, max_concurrent_requests=8)
+    assert [row["id"] for row in project.read()] == [f"s{i:03}" for i in range(230)]
+    assert sorted(int(request.params["offset"]) for request in sandbox.requests) == list(range(0, 230, 10))
+
+
+@pytest.mark.parametrize("in_flight", [1, 3, 8])
+def test_never_more_in_flight_than_the_setting(project: Project, in_flight: int) -> None:
+    """A slow API sees as many requests at once as the setting says, and no more."""
+    sandbox = project.serve(rows={"stories": stories(300)}, faults=[Fault("latency", seconds=0.02)])
+    project.configure(page_size=10, max_concurrent_requests=in_flight)
+    assert len(project.read()) == 300
+    assert sandbox.max_in_flight == in_flight
+
+
+def test_waits_overlap(project: Project) -> None:
+    """With eight in flight, forty pages of a slow API take a fraction of what they take one by one."""
+    project.serve(rows={"stories": stories(400)}, faults=[Fault("latency", seconds=0.03)])
+    seconds = {}
+    for in_flight in (1, 8):
+        project.configure(page_size=10, max_concurrent_requests=in_flight)
+        began = time.monotonic()
+        assert len(project.read()) == 400
+        seconds[in_flight] = time.monotonic() - began
+    assert seconds[8] < seconds[1] / 2
+
+
+def test_a_failure_surfaces_at_its_page_and_stops_the_rest(project: Project) -> None:
+    """The rows before it have been read, the message names its offset, and most of the pages behind it are never asked."""
+    sandbox = project.serve(rows={"stories": stories(1000)}, faults=[Fault("status", status=404, offset=50)])
+    project.configure(page_size=10, max_concurrent_requests=2)
+    with pytest.raises(Exception, match="offset=50") as caught:
+        project.read()
+    problem = explain(caught.value)
+    assert problem is not None
+    assert problem.kind == "path not found"
+    assert project.reports["stories"].rows_read == 50
+    assert len(sandbox.requests) < 20
+
+
+def test_a_failure_wakes_those_that_wait(project: Project) -> None:
+    """A page that was told to come back in a minute is not waited for when another has failed for good."""
+    project.serve(
+        rows={"stories": stories(100)},
+        faults=[
+            Fault("status", status=503, offset=20, headers={"Retry-After": "60"}),
+            Fault("status", status=404, offset=10),
+        ],
+    )
+    project.configure(page_size=10, max_concurrent_requests=4)
+    began = time.monotonic()
+    with pytest.raises(Exception, match="offset=10"):
+        project.read()
+    assert time.monotonic() - began < 20
+
+
+def test_without_a_total_it_guesses_and_discards_what_lies_behind_the_end(project: Project) -> None:
+    """Full pages promise more: pages are asked for ahead, and those past the end are not part of the result."""
+    sandbox = project.serve(rows={"stories": stories(95)}, faults=[Fault("total")])
+    project.configure(page_size=10, max_concurrent_requests=4)
+    assert [row["id"] for row in project.read()] == [f"s{i:03}" for i in range(95)]
+    offsets = [int(request.params["offset"]) for request in sandbox.requests]
+    assert set(range(0, 91, 9)) <= set(offsets)
+    # as many at most as may be waiting, and the request that confirms the end
+    assert len(offsets) <= 12 + 4 * 4
+
+
+def test_a_page_that_is_not_where_it_was_expected_is_asked_again(project: Project) -> None:
+    """A server that changes its page size in the middle costs requests, never rows."""
+    sandbox = project.serve(rows={"stories": stories(100)}, faults=[Fault("cap", rows=7, offset=30)])
+    project.configure(page_size=10, max_concurrent_requests=4)
+    assert [row["id"] for row in project.read()] == [f"s{i:03}" for i in range(100)]
+    assert 37 in [int(request.params["offset"]) for request in sandbox.requests]

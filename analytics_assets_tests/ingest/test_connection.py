@@ -1,0 +1,85 @@
+"""The connection check: one request for an endpoint, one worded verdict."""
+
+import socket
+from typing import Any
+
+import pytest
+
+from analytics_assets.ingest.connection import check_endpoint
+from analytics_assets.ingest.settings import load_settings
+from analytics_assets.sandbox.faults import Fault
+from analytics_assets.sandbox.shape import Shape
+from analytics_assets_tests.project import KEY, KEY_FORMS, Project, asked, endpoint_of, stories
+
+STORIES = endpoint_of("stories")
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def test_fine(project: Project, waits: list[float]) -> None:
+    """An endpoint that answers as the settings say is fine, after one request for one row."""
+    sandbox = project.serve(rows={"stories": stories(1234)})
+    verdict = check_endpoint(STORIES, load_settings())
+    assert verdict.is_fine
+    assert str(verdict) == "stories: fine: 1,234 rows in all"
+    assert asked(sandbox) == [("/v1/stories", {"offset": "0", "limit": "1"})]
+    assert waits == []
+
+
+def test_fine_without_a_total(project: Project) -> None:
+    """An API without a total is fine too."""
+    project.serve(rows={"stories": stories(3)}, shape=Shape(key=KEY, total_path=None))
+    assert check_endpoint(STORIES, load_settings()).is_fine
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "words"),
+    [
+        ({"shape": Shape(key="another key")}, "key refused", "403"),
+        ({"faults": [Fault("status", status=401)]}, "key refused", "401"),
+        ({"shape": Shape(key=KEY, paths={})}, "path not found", "404"),
+        ({"faults": [Fault("no_data")]}, "wrong shape", "data_selector"),
+        ({"faults": [Fault("error_in_200", message="quota used up")]}, "wrong shape", "quota used up"),
+        ({"faults": [Fault("html")]}, "wrong shape", "no valid JSON"),
+        ({"faults": [Fault("status", status=503)]}, "API failing", "503"),
+        ({"faults": [Fault("status", status=400)]}, "request refused", "400"),
+        ({"faults": [Fault("close")]}, "unreachable", "base_url"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str) else "",
+)
+def test_each_problem_has_its_verdict(
+    project: Project, waits: list[float], options: dict[str, Any], kind: str, words: str
+) -> None:
+    """Key refused, path not found, wrong shape and the rest: told apart, after one request, without the key."""
+    sandbox = project.serve(rows={"stories": stories(1)}, **options)
+    verdict = check_endpoint(STORIES, load_settings())
+    assert not verdict.is_fine
+    assert verdict.kind == kind
+    assert words in verdict.message
+    assert not [form for form in KEY_FORMS if form in str(verdict)]
+    assert len(sandbox.requests) == 1
+    assert waits == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
+def test_unreachable(project: Project, waits: list[float], host: str) -> None:
+    """Nobody listens, or the name is unknown: unreachable, and what to check."""
+    project.configure(base_url=f"https://{host}:{free_port()}")
+    verdict = check_endpoint(STORIES, load_settings())
+    assert verdict.kind == "unreachable"
+    assert "Check base_url" in verdict.message
+    assert waits == []
+
+
+def test_a_missing_key_is_a_verdict_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a key nothing is asked, and the verdict says where to put one."""
+    sandbox = project.serve()
+    monkeypatch.delenv("API_KEY")
+    verdict = check_endpoint(STORIES, load_settings())
+    assert verdict.kind == "setting"
+    assert "API_KEY" in verdict.message
+    assert sandbox.requests == []

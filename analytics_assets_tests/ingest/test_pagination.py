@@ -1,0 +1,145 @@
+"""Complete or failed: every way in which an API may leave rows out ends in an error that says so."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from dlt.extract.exceptions import ResourceExtractionError
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from analytics_assets.ingest.errors import explain
+from analytics_assets.sandbox.asked import Asked
+from analytics_assets.sandbox.faults import Fault
+from analytics_assets.sandbox.shape import Shape
+from analytics_assets_tests.project import KEY, Project, asked, stories
+
+
+def _problem_of(read: Callable[[], object]) -> str:
+    with pytest.raises((PipelineStepFailed, ResourceExtractionError)) as caught:
+        read()
+    problem = explain(caught.value)
+    assert problem is not None
+    return f"{problem.kind} | {problem.message}"
+
+
+@pytest.mark.parametrize("total_path", ["total", None])
+def test_a_server_that_caps_the_page_loses_nothing(project: Project, total_path: str | None) -> None:
+    """Pages go on from what came, not from what was asked: a cap of 40 below a limit of 100 brings all the same."""
+    project.serve(rows={"stories": stories(95)}, shape=Shape(key=KEY, max_page_size=40, total_path=total_path))
+    project.load()
+    assert project.ids() == [row["id"] for row in stories(95)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "what"),
+    [
+        (Fault("ignore_offset"), "incomplete | .*repeats rows"),
+        (Fault("total", value=7), "incomplete | .*total 7"),
+        (Fault("total", value=3), "incomplete | .*total 3"),
+        (Fault("total", value=6, offset=2), "incomplete | .*the total was 5 and became 6"),
+        (Fault("duplicate"), "incomplete | .*ids"),
+        (Fault("error_in_200", message="try later"), "wrong shape | .*try later"),
+        (Fault("error_in_200", offset=2), "wrong shape | .*error"),
+        (Fault("no_data"), "wrong shape | .*data_selector"),
+        (Fault("null_data", offset=2), "wrong shape | .*None.*data_selector"),
+        (Fault("data_not_list", value={"a": 1}), "wrong shape | .*data_selector"),
+        (Fault("total", value="many"), "wrong shape | .*'total'"),
+        (Fault("total", value=-1), "wrong shape | .*'total'"),
+        (Fault("html"), "wrong shape | .*no valid JSON"),
+        (Fault("body", content=b""), "wrong shape | .*no valid JSON"),
+        (Fault("body", content=b"[1, 2]"), "wrong shape | .*data"),
+        (Fault("body", content=b"\xff\xfe"), "wrong shape | .*no valid JSON"),
+    ],
+    ids=lambda value: f"{value.kind}-{value.offset}-{value.options}" if isinstance(value, Fault) else "",
+)
+def test_an_answer_that_is_not_the_whole_fails(project: Project, fault: Fault, what: str) -> None:
+    """Repeated pages, a total that is not kept, an error in a 200, no rows where they should be: never green."""
+    project.serve(rows={"stories": stories(5)}, faults=[fault])
+    project.configure(page_size=2)
+    problem = _problem_of(project.read)
+    kind, _, words = what.partition(" | ")
+    assert problem.startswith(kind)
+    assert re.search(words, problem), problem
+
+
+def test_as_many_rows_as_the_total_with_one_of_them_twice_are_not_the_whole(project: Project) -> None:
+    """A row that comes twice stands where another one is missing."""
+    project.serve(rows={"stories": [*stories(4), *stories(1)]})
+    assert re.match(r"incomplete .*total 5, but 5 rows with 4 ids", _problem_of(project.read))
+
+
+def test_what_is_not_whole_is_not_loaded(project: Project) -> None:
+    """A window that fails at its last page leaves nothing of its first ones."""
+    project.serve(rows={"stories": stories(5)}, faults=[Fault("no_data", offset=4)])
+    project.configure(page_size=2)
+    assert _problem_of(project.load).startswith("wrong shape")
+    assert project.table() == []
+
+
+def test_total_may_be_text(project: Project) -> None:
+    """A total of "5" is 5."""
+    project.serve(rows={"stories": stories(5)}, faults=[Fault("total", value="5")])
+    project.load()
+    assert len(project.ids()) == 5
+
+
+@pytest.mark.parametrize("total_path", ["total", None])
+def test_rows_that_move_while_they_are_read_are_read_again(project: Project, total_path: str | None) -> None:
+    """A row that goes away between two pages would hide another; the window is read again, and loaded whole."""
+    rows = {"stories": stories(7)}
+
+    def drop_the_first(request: Asked) -> None:
+        if request.params["offset"] != "0" and len(rows["stories"]) == 7:
+            del rows["stories"][0]
+
+    sandbox = project.serve(rows=rows, shape=Shape(key=KEY, total_path=total_path), on_request=drop_the_first)
+    project.configure(page_size=3)
+    project.load()
+    assert project.ids() == [row["id"] for row in stories(7)[1:]]
+    assert [params["offset"] for _, params in asked(sandbox)].count("0") == 2
+
+
+def test_rows_that_never_rest_end_in_an_error(project: Project) -> None:
+    """A window that moves on every pass is given up, and the error says that it is incomplete."""
+    rows = {"stories": stories(7)}
+
+    def add_one(request: Asked) -> None:
+        if request.params["offset"] != "0":
+            rows["stories"].insert(0, {"id": f"new{len(rows['stories'])}", "timestamp": "2025-03-01T00:00:00Z"})
+
+    sandbox = project.serve(rows=rows, on_request=add_one)
+    project.configure(page_size=3)
+    assert _problem_of(project.load).startswith("incomplete | incomplete: stories: the total was")
+    assert [params["offset"] for _, params in asked(sandbox)].count("0") == 4
+
+
+def test_without_a_total_a_full_refresh_holds_each_row_once(project: Project) -> None:
+    """The row that two pages share is read twice and loaded once, also where nothing merges."""
+    project.serve(rows={"stories": stories(10)}, shape=Shape(key=KEY, total_path=None))
+    project.configure(page_size=4)
+    report = project.load(None)
+    assert project.ids() == [row["id"] for row in stories(10)]
+    assert (report.rows_read, report.rows_kept) == (10, 10)
+
+
+def test_without_a_total_a_window_counts_each_row_once(project: Project) -> None:
+    """The row that two pages share counts once in the figures."""
+    project.serve(rows={"stories": stories(10)}, shape=Shape(key=KEY, total_path=None))
+    project.configure(page_size=4)
+    report = project.load()
+    assert project.ids() == [row["id"] for row in stories(10)]
+    assert (report.rows_read, report.rows_kept) == (10, 10)
+
+
+def test_a_row_without_an_id_does_not_hide_the_others(project: Project) -> None:
+    """A null id, or one that is no text, counts as a row of its own; the others arrive."""
+    rows: list[Any] = [
+        *stories(3),
+        {"id": None, "timestamp": "2025-03-01T01:00:00Z"},
+        {"timestamp": "2025-03-01T01:00:00Z"},
+    ]
+    project.serve(rows={"stories": rows})
+    report = project.load()
+    assert project.ids() == ["s000", "s001", "s002"]
+    assert (report.rows_read, report.rows_rejected) == (5, 2)

@@ -1,0 +1,100 @@
+"""What a materialization says of itself, and that it is true."""
+
+import duckdb
+
+from analytics_assets.catalogue import as_markdown
+from analytics_assets.sandbox.faults import Fault
+from analytics_assets_tests.project import Project, endpoint_of, stories
+
+
+def test_the_figures_are_those_of_the_wire(project: Project, waits: list[float]) -> None:
+    """Rows, window, pages, requests, retries and seconds are what the API saw and the table holds."""
+    outside = {"id": "no-cursor", "timestamp": None}
+    sandbox = project.serve(
+        rows={"stories": [*stories(5), outside]}, faults=[Fault("status", status=503, offset=2, times=2)]
+    )
+    project.configure(page_size=2)
+    (made,) = project.materialize().asset_materializations_for_node("stories")
+    figures = {name: value.value for name, value in made.metadata.items()}
+    expected = {
+        "rows": 6,
+        "window": "[2025-03-01T00:00:00Z, 2025-03-02T00:00:00Z)",
+        "api_total": 6,
+        "rows_read": 6,
+        "distinct_ids": 6,
+        "rows_outside_window": 0,
+        "rows_without_cursor": 1,
+        "rows_rejected": 0,
+        "pages": 3,
+        "requests": 5,
+        "retries": 2,
+    }
+    assert {name: figures[name] for name in expected} == expected
+    assert figures["rows"] == len(project.table())
+    assert figures["requests"] == len(sandbox.requests)
+    assert waits == [2, 4]
+    assert 0 < figures["seconds"] < 60
+    assert figures["asked"] == {"since": "2025-03-01T00:00:00Z", "until": "2025-03-02T00:00:00Z"}
+
+
+def test_the_table_that_is_named_exists(project: Project) -> None:
+    """`dagster/table_name` can be selected from in the file that `destination` names."""
+    project.serve(rows={"stories": stories(3)})
+    (made,) = project.materialize().asset_materializations_for_node("stories")
+    kind, _, file = made.metadata["destination"].value.partition(" ")
+    assert kind == "duckdb"
+    assert (project.path / file).resolve() == project.path / "warehouse.duckdb"
+    with duckdb.connect(file, read_only=True) as warehouse:
+        table = made.metadata["dagster/table_name"].value
+        assert warehouse.execute(f"SELECT COUNT(*) FROM {table}").fetchall() == [(3,)]  # noqa: S608
+
+
+def test_the_columns_are_described_and_real(project: Project) -> None:
+    """The column schema lists the table's columns with type, nullability and description."""
+    rows = [{**row, "sticker": "poll"} for row in stories(2)]
+    project.serve(rows={"stories": rows})
+    (made,) = project.materialize().asset_materializations_for_node("stories")
+    schema = made.metadata["dagster/column_schema"].schema
+    assert all(column.description for column in schema.columns)
+    assert {column.name for column in schema.columns} == set(project.table()[0])
+    declared = [(column.name, column.data_type) for column in endpoint_of("stories").columns]
+    assert [(column.name, column.type) for column in schema.columns][: len(declared)] == declared
+    assert [column.name for column in schema.columns if not column.constraints.nullable] == ["id"]
+    assert made.metadata["new_columns"].value == "sticker"
+
+
+def test_the_preview_shows_the_first_rows(project: Project) -> None:
+    """The preview is a Markdown table of the first five rows, page borders or not."""
+    project.serve(rows={"stories": stories(9)})
+    project.configure(page_size=2)
+    (made,) = project.materialize().asset_materializations_for_node("stories")
+    head, rule, *lines = made.metadata["preview"].value.splitlines()
+    assert [name.strip() for name in head.strip("|").split("|")] == [
+        column.name for column in endpoint_of("stories").columns
+    ]
+    assert set(rule) <= set("| -")
+    assert [line.split("|")[1].strip() for line in lines] == ["s000", "s001", "s002", "s003", "s004"]
+
+
+def test_a_cell_cannot_break_the_table() -> None:
+    """Pipes, line breaks, tags and long texts stay inside of their cell."""
+    table = as_markdown([{"a": "x|y\nz <b>", "b": None, "c": "long " * 50}])
+    head, _, line = table.splitlines()
+    assert head == "| a | b | c |"
+    assert line.startswith("| x\\|y z &lt;b> |  | long long")
+    assert line.endswith("… |")
+
+
+def test_days_of_a_range_do_not_each_claim_its_rows(project: Project) -> None:
+    """Three days loaded in one run have together as many rows as came, not three times as many."""
+    rows = [{"id": f"s{day}", "timestamp": f"2025-03-0{day}T12:00:00Z"} for day in (1, 1, 2, 3)]
+    for number, row in enumerate(rows):
+        row["id"] += f"-{number}"
+    project.serve(rows={"stories": rows})
+    made = project.materialize(day="2025-03-01", until="2025-03-03").asset_materializations_for_node("stories")
+    counts = [
+        event.metadata["dagster/partition_row_count"].value
+        for event in made
+        if "dagster/partition_row_count" in event.metadata
+    ]
+    assert sum(counts) in {0, 4}

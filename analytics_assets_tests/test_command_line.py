@@ -1,0 +1,72 @@
+"""`dagster asset materialize` as a user types it: exit code, message, and no key anywhere."""
+
+import subprocess
+
+import pytest
+
+from analytics_assets.sandbox.faults import Fault
+from analytics_assets_tests.project import DAY, KEY_FORMS, Project, asked, stories
+
+
+def _materialize(project: Project, *arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
+    done = project.dagster(
+        "asset", "materialize", "-m", "analytics_assets.definitions", "--select", "stories", *arguments, **environment
+    )
+    project.assert_nowhere(KEY_FORMS, done.stdout, done.stderr)
+    return done
+
+
+def test_a_day_is_materialized(project: Project) -> None:
+    """Exit code 0, the rows are in the warehouse, and the key is in none of the files."""
+    sandbox = project.serve(rows={"stories": stories(3)}, faults=[Fault("status", status=503, times=1)])
+    project.configure(backoff_factor=0)
+    done = _materialize(project, "--partition", DAY)
+    assert done.returncode == 0, done.stderr
+    assert "retry 1 of 3 in 0.0 s, for 503 Service Unavailable" in done.stdout + done.stderr
+    assert project.ids() == ["s000", "s001", "s002"]
+    assert len(asked(sandbox)) == 2
+
+
+def test_a_range_is_materialized(project: Project) -> None:
+    """`--partition-range` is one window."""
+    sandbox = project.serve(rows={"stories": stories(3)})
+    done = _materialize(project, "--partition-range", "2025-02-27...2025-03-02")
+    assert done.returncode == 0, done.stderr
+    ((_, params),) = asked(sandbox)
+    assert (params["since"], params["until"]) == ("2025-02-27T00:00:00Z", "2025-03-03T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "message"),
+    [
+        (["--partition", DAY], {"API_KEY": None}, "no API key: set the environment variable API_KEY"),
+        (["--partition", DAY], {"API_KEY": "wrong+key/of=the&tests"}, "key refused: "),
+        (
+            ["--partition", DAY],
+            {"ANALYTICS_API__ENDPOINTS__STORIES__PATH": "/nowhere"},
+            "path not found: ",
+        ),
+        (["--partition", "2024-12-31"], {}, "2024-12-31"),
+        (
+            ["--partition", DAY],
+            {"ANALYTICS_API__PAGE_SIZE": "many"},
+            "analytics_api.page_size = 'many': Input should be a valid integer",
+        ),
+        (
+            ["--partition", DAY],
+            {"ANALYTICS_API__PAGESIZE": "5"},
+            "environment variable ANALYTICS_API__PAGESIZE: no such setting; known are",
+        ),
+    ],
+    ids=["no key", "key refused", "wrong path", "no such partition", "wrong setting", "unknown setting"],
+)
+def test_bad_input_is_told(
+    project: Project, arguments: list[str], environment: dict[str, str | None], message: str
+) -> None:
+    """A message that says what is wrong, an exit code that is not 0, nothing loaded, no key."""
+    project.serve(rows={"stories": stories(3)})
+    done = _materialize(project, *arguments, **environment)
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
+    assert project.table() == []
+    project.assert_nowhere(("wrong+key", "wrong%2Bkey"), done.stdout, done.stderr)

@@ -1,0 +1,89 @@
+"""A long range is loaded in slices, and each that has arrived is kept."""
+
+import dagster as dg
+
+from analytics_assets.sandbox.app import Sandbox
+from analytics_assets.sandbox.asked import Asked
+from analytics_assets.sandbox.faults import Fault
+from analytics_assets_tests.project import Project, Row
+
+KEY = dg.AssetKey("stories")
+
+
+def one_story_a_day(days: int) -> list[Row]:
+    """Return a story for each of the first days of March."""
+    return [{"id": f"s{day:02}", "timestamp": f"2025-03-{day:02}T12:00:00Z"} for day in range(1, days + 1)]
+
+
+def starts(sandbox: Sandbox) -> list[str]:
+    """Return the day on which each window that was asked for begins."""
+    return [request.params["since"][:10] for request in sandbox.requests]
+
+
+def fail_from(sandbox: Sandbox, day: str, **fault: object) -> None:
+    """Have the window that begins on a day, and only the first request for it, answered with a fault."""
+    left = [Fault("status", times=1, **fault)]
+
+    def arm(asked: Asked) -> None:
+        if asked.params.get("since", "").startswith(day) and left:
+            sandbox.faults.append(left.pop())
+
+    sandbox.on_request = arm
+
+
+def materialized(instance: dg.DagsterInstance) -> set[str]:
+    """Return the partitions that Dagster shows as materialized."""
+    return set(instance.get_materialized_partitions(KEY))
+
+
+def test_a_range_is_cut_into_slices(project: Project) -> None:
+    """No window is longer than ``max_window_days``; the slices are the range, without gap or overlap."""
+    sandbox = project.serve(rows={"stories": one_story_a_day(7)})
+    project.configure(max_window_days=3)
+    result = project.materialize(day="2025-03-01", until="2025-03-07")
+    assert result.success
+    assert [(request.params["since"], request.params["until"]) for request in sandbox.requests] == [
+        ("2025-03-01T00:00:00Z", "2025-03-04T00:00:00Z"),
+        ("2025-03-04T00:00:00Z", "2025-03-07T00:00:00Z"),
+        ("2025-03-07T00:00:00Z", "2025-03-08T00:00:00Z"),
+    ]
+    assert project.ids() == [f"s{day:02}" for day in range(1, 8)]
+    metadata = result.get_asset_materialization_events()[-1].materialization.metadata
+    assert (metadata["rows"].value, metadata["requests"].value) == (7, 3)
+
+
+def test_slices_stay_loaded_when_a_later_one_fails(project: Project) -> None:
+    """A failure at day 5 of 7 keeps days 1 to 4: rows in the table, partitions green."""
+    sandbox = project.serve(rows={"stories": one_story_a_day(7)})
+    project.configure(max_window_days=2)
+    fail_from(sandbox, "2025-03-05", status=404)
+    instance = project.instance()
+    result = project.materialize(day="2025-03-01", until="2025-03-07", instance=instance)
+    assert not result.success
+    assert project.ids() == ["s01", "s02", "s03", "s04"]
+    assert materialized(instance) == {f"2025-03-0{day}" for day in range(1, 5)}
+
+
+def test_a_retry_goes_on_from_the_slice_that_failed(project: Project) -> None:
+    """The step's retry asks for no window a second time but the one that failed."""
+    sandbox = project.serve(rows={"stories": one_story_a_day(7)})
+    project.configure(max_window_days=2, max_retries=0)
+    fail_from(sandbox, "2025-03-05", status=503)
+    instance = project.instance()
+    result = project.materialize(
+        day="2025-03-01", until="2025-03-07", instance=instance, retry_policy=dg.RetryPolicy(max_retries=1)
+    )
+    assert result.success
+    assert starts(sandbox) == ["2025-03-01", "2025-03-03", "2025-03-05", "2025-03-05", "2025-03-07"]
+    assert project.ids() == [f"s{day:02}" for day in range(1, 8)]
+    assert materialized(instance) == {f"2025-03-0{day}" for day in range(1, 8)}
+
+
+def test_a_new_run_loads_everything_again(project: Project) -> None:
+    """What another run has loaded is no reason to leave it out: the API may have restated it."""
+    sandbox = project.serve(rows={"stories": one_story_a_day(4)})
+    project.configure(max_window_days=2)
+    instance = project.instance()
+    for _ in range(2):
+        assert project.materialize(day="2025-03-01", until="2025-03-04", instance=instance).success
+    assert starts(sandbox) == ["2025-03-01", "2025-03-03"] * 2

@@ -1,0 +1,75 @@
+"""The schedule on a frozen clock."""
+
+import datetime as dt
+import zoneinfo
+
+import dagster as dg
+import pytest
+
+from analytics_assets.build import build_definitions
+from analytics_assets_tests.project import Project
+
+
+def _tick(when: str, zone: str) -> dg.RunRequest | dg.SkipReason:
+    """Evaluate the schedule at that wall-clock time."""
+    moment = dt.datetime.fromisoformat(when)
+    definitions = build_definitions()
+    schedule = definitions.resolve_schedule_def("daily_load")
+    context = dg.build_schedule_context(
+        repository_def=definitions.get_repository_def(),
+        scheduled_execution_time=moment if moment.tzinfo else moment.replace(tzinfo=zoneinfo.ZoneInfo(zone)),
+    )
+    data = schedule.evaluate_tick(context)
+    return data.run_requests[0] if data.run_requests else dg.SkipReason(data.skip_message)
+
+
+@pytest.mark.parametrize(
+    ("when", "zone", "day"),
+    [
+        ("2025-03-02T01:00", "UTC", "2025-03-01"),
+        ("2025-03-01T01:00", "UTC", "2025-02-28"),
+        ("2024-03-01T01:00", "UTC", "2024-02-29"),
+        ("2025-01-02T01:00", "UTC", "2025-01-01"),
+        ("2025-03-09T01:00", "America/New_York", "2025-03-08"),
+        ("2025-03-10T01:00", "America/New_York", "2025-03-09"),
+        ("2025-11-02T01:00", "America/New_York", "2025-11-01"),
+        ("2025-11-03T01:00", "America/New_York", "2025-11-02"),
+        ("2025-03-30T01:00", "Europe/London", "2025-03-29"),
+        ("2025-03-05T01:00", "Asia/Tokyo", "2025-03-04"),
+        # the same moment as the line before, said in UTC
+        ("2025-03-04T16:00+00:00", "Asia/Tokyo", "2025-03-04"),
+    ],
+)
+def test_a_tick_asks_for_yesterday_there(project: Project, when: str, zone: str, day: str) -> None:
+    """The day that ended last, in the configured time zone, also when the clocks changed in the night."""
+    project.configure(timezone=zone, start_date="2024-01-01")
+    request = _tick(when, zone)
+    assert isinstance(request, dg.RunRequest)
+    assert request.partition_key == day
+    assert request.run_key == day
+
+
+@pytest.mark.parametrize("when", ["2025-03-01T01:00", "2025-02-20T01:00"])
+def test_a_tick_before_the_first_partition_is_over_is_skipped(project: Project, when: str) -> None:
+    """There is no yesterday yet: skipped, with the reason."""
+    project.configure(start_date="2025-03-01")
+    skipped = _tick(when, "UTC")
+    assert isinstance(skipped, dg.SkipReason)
+    assert "before the first partition, 2025-03-01" in str(skipped.skip_message)
+
+
+def test_the_first_partition_is_loaded_when_it_is_over(project: Project) -> None:
+    """The morning after the first day is the first run."""
+    project.configure(start_date="2025-03-01")
+    request = _tick("2025-03-02T01:00", "UTC")
+    assert isinstance(request, dg.RunRequest)
+    assert request.partition_key == "2025-03-01"
+
+
+def test_the_schedule_runs_in_the_configured_time_zone(project: Project) -> None:
+    """Cron lines are read in the partitions' time zone, and the schedule is off until somebody turns it on."""
+    project.configure(timezone="America/New_York")
+    schedule = build_definitions().resolve_schedule_def("daily_load")
+    assert schedule.execution_timezone == "America/New_York"
+    assert schedule.cron_schedule == "0 1 * * *"
+    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
