@@ -1,0 +1,56 @@
+"""The project itself, without Dagster: source and pipeline on one day's window, and where time and memory went."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from analytics_assets.ingest.endpoints import ENDPOINTS
+from analytics_assets.ingest.pipeline import DATASET, WarehousePipeline, open_pipeline
+from analytics_assets.ingest.settings import load_settings
+from analytics_assets.ingest.source import build_source
+from analytics_assets.ingest.window import Window
+from benchmarks.pages import DAY
+from benchmarks.task import Task, peak_mb
+from benchmarks.warehouse import count_in_duckdb
+
+_STEPS = ("sync_destination", "extract", "normalize", "load")
+
+
+def load(task: Task) -> Mapping[str, Any]:
+    """Load one day: all endpoints in one pipeline, or each in its own; returns seconds per step and extract's peak."""
+    os.environ["DESTINATION__WAREHOUSE__CREDENTIALS"] = str(task.database)
+    settings = load_settings({"base_url": task.url, "max_concurrent_requests": task.in_flight})
+    chosen = ENDPOINTS[: task.tables]
+    steps: dict[str, float] = {}
+    peaks: dict[str, float] = {}
+    for endpoints in [[endpoint] for endpoint in chosen] if task.separately else [chosen]:
+        began = time.perf_counter()
+        with open_pipeline() as pipeline:
+            source = build_source(endpoints, settings, Window.of_day(DAY), pipeline.journal)
+            steps["set_up"] = steps.get("set_up", 0) + time.perf_counter() - began
+            for name in _STEPS:
+                setattr(pipeline, name, _timed(pipeline, name, steps, peaks))
+            pipeline.run(source)
+    return {"steps": steps, "peaks_mb": peaks}
+
+
+def count(task: Task) -> tuple[int, int]:
+    """Return rows and distinct ids."""
+    return count_in_duckdb(task, DATASET)
+
+
+def _timed(
+    pipeline: WarehousePipeline, name: str, steps: dict[str, float], peaks: dict[str, float]
+) -> Callable[..., Any]:
+    step = getattr(pipeline, name)
+
+    def timed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any step's signature
+        began = time.perf_counter()
+        try:
+            return step(*args, **kwargs)
+        finally:
+            steps[name] = steps.get(name, 0) + time.perf_counter() - began
+            peaks[name] = peak_mb()
+
+    return timed
