@@ -28,7 +28,8 @@ _ADVICE: dict[Kind, str] = {
     "API failing": "The retries are used up; run it again later, or lower the load.",
     "request refused": "Check the settings that name the parameters, and the API's documentation.",
 }
-_SERVER_ERROR = 500
+# what may be different when it is asked again; 501 and its like will not be
+RETRIED_STATUSES = (429, 500, 502, 503, 504)
 _TRANSIENT: frozenset[Kind] = frozenset({"unreachable", "API failing", "incomplete", "warehouse busy"})
 
 
@@ -94,7 +95,7 @@ def _of_status(response: requests.Response) -> Problem:
         kind = "key refused"
     elif status == requests.codes.not_found:
         kind = "path not found"
-    elif status == requests.codes.too_many_requests or status >= _SERVER_ERROR:
+    elif status in RETRIED_STATUSES:
         kind = "API failing"
     return _with_advice(kind, f"{response.url} answered {status} {response.reason}")
 

@@ -82,7 +82,8 @@ class ProvenOffsetPaginator(BasePaginator):
             self._anchor = rows[-1] if rows else None
             self._offset = report.rows_read - (self._anchor is not None)
             if came == self._settings.page_size > 1:
-                self._ahead.expect(itertools.count(self._offset, came - 1))
+                # a guess: no more of them than pages have come, so that a short window wastes few requests
+                self._ahead.expect(itertools.islice(itertools.count(self._offset, came - 1), report.pages))
         else:
             self._has_next_page = self._is_short_of(total, rows)
             self._offset = report.rows_read

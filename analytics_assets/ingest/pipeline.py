@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import dlt
 from dlt.common.pipeline import LoadInfo
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract.source import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -26,9 +26,7 @@ DESTINATION = "warehouse"
 DATASET = "analytics"
 MAX_REREADS = 3
 
-_VERSIONS = "_dlt_version"
 _LOCKED = {"duckdb", "postgres"}
-_STAGING = re.compile(f"{DATASET}_staging_[0-9a-f]{{8}}")
 
 
 class WarehousePipeline(Pipeline):
@@ -56,7 +54,7 @@ class WarehousePipeline(Pipeline):
             with self.sql_client() as client:
                 for report in self.journal.reports.values():
                     self._prove_loaded(client, report, info.loads_ids[0])
-                    self._close_ledger(client, report)
+                    self._close_ledger(client, report, "loaded")
                 self._drop_staging(client)
         return info
 
@@ -119,44 +117,51 @@ class WarehousePipeline(Pipeline):
             what = f"{kept} rows were kept, {came} reached the warehouse, {held} are in the table; run it again"
             raise ApiError("incomplete", f"incomplete: {table}: {what}")
 
-    def _close_ledger(self, client: SqlClientBase[Any], report: WindowReport) -> None:
+    def _close_ledger(
+        self, client: SqlClientBase[Any], report: WindowReport, outcome: str, reason: str | None = None
+    ) -> None:
         report.close()
-        figures = closing_figures(report, "loaded", None)
+        figures = closing_figures(report, outcome, reason)
         assignments = ", ".join(f"{name} = %s" for name in figures)
         client.execute_sql(f"UPDATE {LEDGER} SET {assignments} WHERE id = %s", *figures.values(), report.id)
 
     def _drop_staging(self, client: SqlClientBase[Any]) -> None:
-        """Drop this run's staging dataset, and what killed runs left: who holds the writer's lock is alone."""
-        if self.destination_kind not in _LOCKED:
-            with client.with_staging_dataset():
-                if client.has_dataset():
-                    client.drop_dataset()
-            return
-        for (schema,) in client.execute_sql("SELECT schema_name FROM information_schema.schemata") or []:
-            if _STAGING.fullmatch(schema):
-                client.execute_sql(f"DROP SCHEMA {schema} CASCADE")
-        # dlt keeps each schema it ever loaded, and with the staging dataset's name in it every run's is a new one
-        newest = f"SELECT schema_name, MAX(inserted_at) FROM {_VERSIONS} GROUP BY schema_name"
-        client.execute_sql(f"DELETE FROM {_VERSIONS} WHERE (schema_name, inserted_at) NOT IN ({newest})")
+        with client.with_staging_dataset():
+            if client.has_dataset():
+                client.drop_dataset()
 
     def record_failure(self, error: BaseException) -> None:
-        """Write a ``failed`` row for each window, unless the warehouse is what cannot be had; logs when that fails."""
+        """Have the ledger say ``failed`` for each window, unless the warehouse cannot be had; logs when that fails."""
         problem = explain(error)
-        if problem and problem.kind == "warehouse busy":
-            # it would be waited for once more, and in vain
+        reports = list(self.journal.reports.values())
+        if not reports or (problem and problem.kind == "warehouse busy"):
+            # a busy warehouse would be waited for once more, and in vain
             return
         reason = problem.message if problem else f"{type(error).__name__}: {error}"
-        rows = [ledger_row(report, self.journal.run_id, "failed", reason) for report in self.journal.reports.values()]
-        if not rows:
-            return
         try:
             self.abort_packages()
-            with self.writer():
-                super().run(dlt.resource(rows, name=LEDGER, columns=LEDGER_COLUMNS))
-                with self.sql_client() as client:
-                    self._drop_staging(client)
+            with self.writer(), self.sql_client() as client:
+                told = self._told(client)
+                for report in reports:
+                    if report.id in told:
+                        self._close_ledger(client, report, "failed", reason)
+                self._drop_staging(client)
+                if rows := [
+                    ledger_row(report, self.journal.run_id, "failed", reason)
+                    for report in reports
+                    if report.id not in told
+                ]:
+                    super().run(dlt.resource(rows, name=LEDGER, columns=LEDGER_COLUMNS))
         except Exception:
             self.journal.log.exception("the failure could not be written to %s", LEDGER)
+
+    def _told(self, client: SqlClientBase[Any]) -> set[str]:
+        """Return the ids of this run's windows that are in the ledger, for they came so far before the failure."""
+        try:
+            rows = client.execute_sql(f"SELECT id FROM {LEDGER} WHERE run_id = %s", self.journal.run_id)
+        except DatabaseUndefinedRelation:
+            return set()
+        return {row[0] for row in rows or []}
 
     @property
     def destination_kind(self) -> str:
@@ -195,13 +200,16 @@ def open_pipeline(journal: Journal | None = None) -> Iterator[WarehousePipeline]
     block ends.
     """
     with working_directory() as directory:
-        # one each, for dlt would merge one run's rows as another's; dlt puts a name into lower case
-        staging_dataset = f"{DATASET}_staging_{uuid.uuid4().hex[:8]}"
-        destination = dlt.destination(DESTINATION, staging_dataset_name_layout=staging_dataset)
+        # dlt would merge one run's rows as another's: one staging dataset each, or one writer at a time
+        staging_dataset = f"{DATASET}_staging"
+        destination = dlt.destination(DESTINATION)
         if destination.destination_type.rpartition(".")[2] in _LOCKED:
             # dlt leaves this unset for them, and commits a merge's DELETE before its INSERT; an insert that fails then
             # empties the table. Can go when `dlt.destinations.duckdb().capabilities().supports_transactions` is true.
             destination.caps_params["supports_transactions"] = True
+        else:
+            staging_dataset += f"_{uuid.uuid4().hex[:8]}"
+        destination.config_params["staging_dataset_name_layout"] = staging_dataset
         pipeline = dlt.pipeline(
             PIPELINE,
             pipelines_dir=str(directory),

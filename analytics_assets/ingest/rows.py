@@ -10,7 +10,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -37,6 +37,8 @@ _ARROW: dict[DataType, pa.DataType] = {
     "timestamp": pa.timestamp("us", "UTC"),
     "json": pa.string(),
 }
+_TOO_DEEP = "is nested too deep"
+_MISREAD: dict[DataType, type] = {"bigint": float, "double": bool}
 
 
 class RejectedError(ValueError):
@@ -112,7 +114,11 @@ def _bool(value: object) -> bool:
 
 
 def _json(value: object) -> str:
-    return orjson.dumps(value).decode()
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        msg = _TOO_DEEP
+        raise RejectedError(msg) from None
 
 
 _CONVERT: dict[DataType, Callable[[Any], Any]] = {
@@ -140,8 +146,8 @@ def _in_one_call(values: list[Any], data_type: DataType) -> pa.Array:
         # raises for the years that an offset moves out of Python's 1 to 9999
         pc.min_max(array).as_py()
         return array
-    if data_type == "bigint" and float in set(map(type, values)):
-        msg = "Arrow would cut 3.5 to 3"
+    if _MISREAD.get(data_type) in set(map(type, values)):
+        msg = "Arrow would cut 3.5 to 3, and make true 1.0"
         raise TypeError(msg)
     return pa.array(values, _ARROW[data_type])
 
@@ -201,7 +207,7 @@ class PageRows:
         if len(report.preview) < _PREVIEW_ROWS:
             report.preview += kept.slice(0, _PREVIEW_ROWS - len(report.preview)).to_pylist()
         if undeclared := report.seen_columns - self._declared:
-            items.append(_with_undeclared(kept, list(itertools.compress(rows, inside.to_pylist())), undeclared))
+            items.append(self._with_undeclared(kept, itertools.compress(rows, inside.to_pylist()), undeclared))
             kept = kept.slice(0, 0)
         self._waiting.append(kept)
         report.is_read = not page.paginator.has_next_page
@@ -255,7 +261,7 @@ class PageRows:
         window = str(self._report.window or "all history")
         for row, reason in rejected:
             self._report.rejected[reason] += 1
-            raw = orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode()
+            raw = _raw(row)
             # the same row rejected again replaces itself
             digest = hashlib.sha256(f"{window}\n{reason}\n{raw}".encode()).hexdigest()
             self.rejected.append({"id": digest, "reason": reason, "raw": raw, "window": window})
@@ -265,6 +271,17 @@ class PageRows:
             )
             raise ApiError("wrong shape", msg)
 
+    def _with_undeclared(self, table: pa.Table, rows: Iterable[Row], undeclared: set[str]) -> list[Row]:
+        """Return the rows as dicts, with what the API sent beyond the declared columns; dlt finds their types."""
+        records: list[Row] = table.to_pylist()
+        for record, row in zip(records, rows, strict=True):
+            for column in self._endpoint.columns:
+                if column.data_type == "json" and isinstance(row.get(column.name), str):
+                    # dlt reads a text in a JSON column as JSON
+                    record[column.name] = _json(record[column.name])
+            record.update({name: row[name] for name in undeclared if name in row})
+        return records
+
     def _tell(self) -> None:
         """Say how far the window is: at the end, and every two seconds until then."""
         if self._report.is_read or time.monotonic() - self._told_at > _TELL_EVERY_SECONDS:
@@ -272,7 +289,17 @@ class PageRows:
             self._log.info("%s: %s", self._endpoint.name, self._report.progress)
 
 
-def _with_undeclared(table: pa.Table, rows: list[Row], undeclared: set[str]) -> list[Row]:
-    """Return the table's rows as dicts, with what the API sent beyond the declared columns; dlt finds their types."""
-    extras = ({name: row[name] for name in undeclared if name in row} for row in rows)
-    return [record | extra for record, extra in zip(table.to_pylist(), extras, strict=True)]
+def _raw(row: object) -> str:
+    """Write a row as JSON; a value that is nested deeper than orjson writes gives way to these words."""
+    try:
+        return orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:
+        return _raw({name: _or_words(value) for name, value in row.items()} if isinstance(row, dict) else _TOO_DEEP)
+
+
+def _or_words(value: object) -> object:
+    try:
+        orjson.dumps([value])
+    except TypeError:
+        return _TOO_DEEP
+    return value

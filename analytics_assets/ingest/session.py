@@ -1,7 +1,10 @@
 """The HTTP session: retries as the API's rules say, each one told, and the key redacted from whatever goes wrong."""
 
 import functools
+import html
+import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -18,21 +21,26 @@ from tenacity.wait import wait_base
 
 from analytics_assets.ingest.ahead import ReadAhead, Send
 from analytics_assets.ingest.budget import RateBudget
-from analytics_assets.ingest.errors import ApiError
+from analytics_assets.ingest.errors import RETRIED_STATUSES, ApiError
 from analytics_assets.ingest.settings import Settings
 
-RETRIED_STATUSES = (429, 500, 502, 503, 504)
 REDACTED = "***"
 _MAX_REDIRECTS = 5
 _CHUNK = 2**16
+_KEY_IN_BODIES = 8
 _WIRE_LOG = logging.getLogger("urllib3.connectionpool")
 
 
 class Redactor:
-    """Replaces the key, plain or URL-encoded, by ``***``."""
+    """Replaces the key by ``***``: plain, URL-encoded, and as JSON or HTML writes it."""
 
     def __init__(self, key: str) -> None:
-        self._forms = sorted({key, quote(key, safe=""), quote(key), quote_plus(key)}, key=len, reverse=True)
+        encoded = {key, quote(key, safe=""), quote(key), quote_plus(key)}
+        lower = {re.sub("%..", lambda code: code[0].lower(), form) for form in encoded}
+        written = {json.dumps(key)[1:-1], key.replace("/", "\\/"), key.replace("&", "\\u0026"), html.escape(key)}
+        self._forms = sorted(encoded | lower | written, key=len, reverse=True)
+        # a short key could be a word of the data
+        self._in_bodies = [form.encode() for form in self._forms] if len(key) >= _KEY_IN_BODIES else []
 
     def __call__(self, text: str) -> str:
         """Return the text without the key."""
@@ -40,8 +48,14 @@ class Redactor:
             text = text.replace(form, REDACTED)
         return text
 
+    def body(self, content: bytes) -> bytes:
+        """Return a response's body without the key: an API may echo the address, in an error or in a row."""
+        for form in self._in_bodies:
+            content = content.replace(form, REDACTED.encode())
+        return content
+
     def log_record(self, record: logging.LogRecord) -> bool:
-        """Redact a log record; a filter for urllib3's logger, which writes whole URLs at DEBUG."""
+        """Redact a log record, as a logger's filter."""
         record.msg, record.args = self(record.getMessage()), ()
         return True
 
@@ -53,6 +67,14 @@ class Redactor:
         if isinstance(inner, urllib3.exceptions.ProtocolError):
             inner = inner.args[-1]
         return type(error)(self(f"{url}: {inner}"))
+
+
+@functools.cache
+def _redactor(key: str) -> Redactor:
+    """Return the key's redactor, the first time with a filter on urllib3's logger, which writes whole URLs at DEBUG."""
+    redact = Redactor(key)
+    _WIRE_LOG.addFilter(redact.log_record)
+    return redact
 
 
 class ApiResponse(requests.Response):
@@ -120,14 +142,19 @@ class ApiAdapter(HTTPAdapter):
                 response.close()
                 msg = f"it took more than {self._settings.response_timeout:g} s to answer (response_timeout)"
                 raise requests.ReadTimeout(msg)
-        response._content = bytes(body)  # noqa: SLF001 (what `Response.content` does, without a bound)
+        response._content = self._redact.body(bytes(body))  # noqa: SLF001 (what `Response.content` does, without a bound)
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:  # noqa: ANN401
-        """Build the response with a redacted URL, for every error message quotes it."""
+        """Build the response with its URL, reason and headers redacted, for error messages and the log quote them."""
         response = super().build_response(req, resp)
         response.__class__ = ApiResponse
         response.redact = self._redact  # type: ignore[attr-defined]
         response.url = self._redact(response.url)
+        response.reason = self._redact(response.reason or "")
+        for name, value in response.headers.items():
+            # a redirect on the same host has to arrive there with the key
+            if name.lower() != "location":
+                response.headers[name] = self._redact(value)
         return response
 
 
@@ -180,8 +207,7 @@ def open_session(
     ``Retry-After: 0`` and dates gone by count as not given, so that they do not burn the attempts. ``aheads`` are
     looked up by URL path. When a page has failed for good, the others under way give up.
     """
-    redact = Redactor(key)
-    _WIRE_LOG.addFilter(redact.log_record)
+    redact = _redactor(key)
     session = Client(
         raise_for_status=False,
         status_codes=RETRIED_STATUSES,

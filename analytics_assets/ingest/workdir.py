@@ -32,7 +32,8 @@ def working_directory() -> Iterator[Path]:
     with filelock.FileLock(parent / "sweep.lock"):
         for left in parent.iterdir():
             if left.is_dir():
-                with contextlib.suppress(filelock.Timeout), filelock.FileLock(left / _LOCK, blocking=False):
+                # a lock that is held, or a directory that its own run is just removing
+                with contextlib.suppress(OSError), filelock.FileLock(left / _LOCK, blocking=False):
                     shutil.rmtree(left, ignore_errors=True)
         directory = Path(tempfile.mkdtemp(dir=parent, prefix="run_"))
         lock = filelock.FileLock(directory / _LOCK)
