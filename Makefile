@@ -24,6 +24,8 @@ help: ## List the targets
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@# Packages carry templates that are no Python: what does not compile does not matter.
 	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
+	@# Dagster makes its storage without a lock: runs that were the first, at once, would fail in each other's migrations.
+	@DAGSTER_HOME="$(CURDIR)" $(BIN)/dagster instance info >/dev/null 2>&1
 	@touch $@
 
 .PHONY: install

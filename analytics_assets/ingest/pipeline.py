@@ -47,6 +47,10 @@ class WarehousePipeline(Pipeline):
             self.sync_destination()
         self._merge_windows(data)
         self._extract_proven(data, **kwargs)
+        for report in self.journal.reports.values():
+            if report.window is None and report.total is None and not report.rows_read:
+                what = "an empty first page and no total do not say that there is nothing; the table is left as it is"
+                raise ApiError("incomplete", f"incomplete: {report.endpoint}: full refresh: {what}")
         self.normalize()
         with self.writer():
             info = self.load()

@@ -98,10 +98,6 @@ async def _ignore_offset(answer: Answer) -> None:
     answer.first = 0
 
 
-async def _ignore_limit(answer: Answer) -> None:
-    answer.size = len(answer.rows)
-
-
 async def _total(answer: Answer, *, value: object = ABSENT) -> None:
     answer.replaced[answer.shape.total_path or "total"] = value
 
@@ -142,7 +138,6 @@ KINDS: Mapping[str, Callable[..., Awaitable[Response | None]]] = {
     "body": _body,
     "cap": _cap,
     "ignore_offset": _ignore_offset,
-    "ignore_limit": _ignore_limit,
     "total": _total,
     "duplicate": _duplicate,
     "mutate_rows": _mutate_rows,

@@ -39,7 +39,7 @@ def test_waits_overlap(project: Project) -> None:
 
 
 def test_a_failure_surfaces_at_its_page_and_stops_the_rest(project: Project) -> None:
-    """The rows before it have been read, the message names its offset, and most of the pages behind it are never asked."""
+    """The rows before it were read, the message names its offset, and most pages behind it are never asked for."""
     sandbox = project.serve(rows={"stories": stories(1000)}, faults=[Fault("status", status=404, offset=50)])
     project.configure(page_size=10, max_concurrent_requests=2)
     with pytest.raises(Exception, match="offset=50") as caught:

@@ -7,6 +7,7 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from analytics_assets.ingest.endpoints import ENDPOINTS
+from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.window import Window
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.project import Project, Row, asked, stories
@@ -124,6 +125,18 @@ def test_a_full_refresh_of_nothing_empties_the_table(project: Project) -> None:
     report = project.load(None)
     assert project.table() == []
     assert report.why_empty
+
+
+def test_a_full_refresh_takes_no_silence_for_nothing(project: Project) -> None:
+    """An empty first page without a total fails a full refresh: the table stays."""
+    sandbox = project.serve(rows={"stories": stories(3)})
+    project.load(None)
+    before = project.table()
+    sandbox.rows["stories"] = []
+    sandbox.faults.append(Fault("total"))
+    with pytest.raises(ApiError, match="the table is left as it is"):
+        project.load(None)
+    assert project.table() == before
 
 
 def test_runs_leave_no_staging_behind(project: Project) -> None:

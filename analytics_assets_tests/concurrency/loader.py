@@ -1,0 +1,155 @@
+"""Loads in processes of their own, to be started many at once and to be killed.
+
+They take API and warehouse from the environment and the working directory. ``Loads`` forks them from a process that has
+imported everything: milliseconds, not seconds. By hand, ``all`` is a full refresh:
+``python -m analytics_assets_tests.concurrency.loader stories 2025-03-01 2025-03-02``
+"""
+
+import datetime as dt
+import functools
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Self
+
+from analytics_assets.ingest import pipeline as pipelines
+from analytics_assets.ingest import writer
+from analytics_assets.ingest.pipeline import WarehousePipeline, open_pipeline
+from analytics_assets.ingest.report import Journal
+from analytics_assets.ingest.settings import load_settings
+from analytics_assets.ingest.source import build_source
+from analytics_assets.ingest.window import Window
+from analytics_assets_tests.project import endpoint_of, reload_settings
+
+ALL = "all"
+READER_WAIT = "TEST_READER_WAIT"
+"""Variable: how many seconds other programs get to close the DuckDB file, in place of a minute."""
+
+HOLD = "TEST_HOLD"
+"""Variable: the pipeline's method before which the load says ``holding`` and stays for ever, to be killed."""
+
+_PRELOAD = (
+    __name__,
+    "dlt.common.libs.pyarrow",
+    "dlt.destinations.impl.duckdb.duck",
+    "dlt.destinations.impl.postgres.postgres",
+    "pyarrow.parquet",
+    "pytest",
+)
+_STEP_SECONDS = 60
+
+
+def load(endpoint: str, *days: str) -> None:
+    """Load an endpoint's days, one after the other, or all of it."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    if wait := os.environ.get(READER_WAIT):
+        shorter = functools.partial(writer.duckdb_writer, reader_wait=float(wait))
+        setattr(pipelines, writer.duckdb_writer.__name__, shorter)
+    if method := os.environ.get(HOLD):
+        setattr(WarehousePipeline, method, _hold)
+    for day in days:
+        window = None if day == ALL else Window.of_day(dt.date.fromisoformat(day))
+        journal = Journal(run_id=str(os.getpid()))
+        with open_pipeline(journal) as pipeline:
+            pipeline.run(build_source([endpoint_of(endpoint)], load_settings(), window, journal))
+
+
+def _hold(*_: Any, **__: Any) -> None:  # noqa: ANN401 - stands in for any method
+    logging.getLogger(__name__).info("holding")
+    while True:
+        signal.pause()
+
+
+def _load_here(endpoint: str, days: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
+    """Load in this process, which was forked for it."""
+    with log.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ.clear()
+    os.environ.update(environment)
+    tempfile.tempdir = None
+    reload_settings()
+    load(endpoint, *days)
+
+
+class Load:
+    """A load that runs in a process of its own."""
+
+    def __init__(self, process: BaseProcess, log: Path) -> None:
+        """Take a process that was started, and the file that it writes to."""
+        self.process = process
+        self.log = log
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        assert self.process.pid is not None
+        return self.process.pid
+
+    @property
+    def said(self) -> str:
+        """What it has written so far."""
+        return self.log.read_text()
+
+    def end(self, seconds: float = _STEP_SECONDS) -> int:
+        """Wait for its end and return the exit code; fails when it does not end in time."""
+        self.process.join(seconds)
+        assert self.process.exitcode is not None, f"still running after {seconds} s:\n{self.said}"
+        return self.process.exitcode
+
+    def succeed(self, seconds: float = _STEP_SECONDS) -> None:
+        """Wait for its end, which has to be a success."""
+        assert self.end(seconds) == 0, self.said
+
+    def kill(self) -> int:
+        """End it with SIGKILL, if it has not ended by itself; the exit code, -9 when killed."""
+        self.process.kill()
+        return self.end()
+
+    def says(self, text: str, seconds: float = _STEP_SECONDS) -> None:
+        """Wait until it has written that text."""
+        until = time.monotonic() + seconds
+        while text not in self.said:
+            assert time.monotonic() < until, f"never said {text!r}:\n{self.said}"
+            assert self.process.is_alive(), f"ended without saying {text!r}:\n{self.said}"
+            time.sleep(0.01)
+
+
+class Loads:
+    """Starts loads in a folder; those that still run are killed on leaving."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep the folder, where each load's output goes."""
+        self._folder = folder
+        self._started: list[Load] = []
+        self._fork = multiprocessing.get_context("forkserver")
+        self._fork.set_forkserver_preload(list(_PRELOAD))
+
+    def __enter__(self) -> Self:
+        """Nothing runs yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave no process behind."""
+        for started in self._started:
+            started.kill()
+
+    def start(self, *days: str, endpoint: str = "stories") -> Load:
+        """Start loading days, or ``ALL``, with the environment as it is now."""
+        log = self._folder / f"load-{len(self._started)}.log"
+        log.touch()
+        process = self._fork.Process(target=_load_here, args=(endpoint, days, dict(os.environ), log), daemon=True)
+        process.start()
+        self._started.append(Load(process, log))
+        return self._started[-1]
+
+
+if __name__ == "__main__":
+    load(*sys.argv[1:])

@@ -1,0 +1,147 @@
+"""A run that is killed with ``kill -9``, at any moment, leaves a whole table; running it again repairs the rest."""
+
+import random
+import time
+from collections.abc import Callable
+
+import duckdb
+import pytest
+
+from analytics_assets_tests.concurrency.conftest import Postgres, working_directories
+from analytics_assets_tests.concurrency.loader import ALL, HOLD, Loads
+from analytics_assets_tests.project import DAY, Project, Row
+
+KILLS = {DAY: 13, ALL: 8}
+TABLE = "media_insights"
+STAGES = ("extract", "normalize", "load", "_prove_loaded", "_close_ledger", "_drop_staging")
+
+Look = Callable[[], list[Row]]
+
+
+class Duckdb:
+    """A project's DuckDB file."""
+
+    def __init__(self, project: Project) -> None:
+        """Keep the project."""
+        self._path = str(project.path / "warehouse.duckdb")
+
+    def execute(self, sql: str) -> list[tuple[object, ...]]:
+        """Run a query and return its rows."""
+        with duckdb.connect(self._path, read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def schemas(self) -> list[str]:
+        """Return the schemas that loads have made, in order."""
+        found = self.execute("SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'analytics%'")
+        return sorted(str(name) for (name,) in found)
+
+
+Warehouse = Duckdb | Postgres
+
+
+@pytest.fixture(params=["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
+def warehouse(request: pytest.FixtureRequest, project: Project) -> Warehouse:
+    """Return each of the two warehouses in turn."""
+    return Duckdb(project) if request.param == "duckdb" else request.getfixturevalue("postgres")
+
+
+def version(number: int) -> list[Row]:
+    """Return the rows as they are after that many restatements: new values, one row gone and one new each time."""
+    return [
+        {
+            "id": f"m{row:04d}",
+            "media_id": f"media{row % 7}",
+            "metric": "reach",
+            "period": "day",
+            "value": {"total": number},
+            "timestamp": f"{DAY}T{row % 24:02d}:00:00Z",
+            "updated_at": f"2025-04-01T{number // 60:02d}:{number % 60:02d}:00Z",
+        }
+        for row in range(number, number + 300)
+    ]
+
+
+def held(warehouse: Warehouse) -> dict[str, str]:
+    """Return what the table holds: id to the restatement it is from; fails when an id is there twice."""
+    rows = warehouse.execute(f"SELECT id, CAST(value AS VARCHAR) FROM analytics.{TABLE}")  # noqa: S608
+    found = {str(key): "".join(filter(str.isdigit, str(value))) for key, value in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def expected(number: int, before: dict[str, str] | None = None) -> dict[str, str]:
+    """Return what the table holds when that version was loaded; rows that the API has no more stay from before."""
+    return {**(before or {}), **{row["id"]: str(number) for row in version(number)}}
+
+
+def between(found: dict[str, str], before: dict[str, str], after: dict[str, str]) -> dict[str, tuple[str | None, ...]]:
+    """Return what is neither as before nor as after: id to what is found, what was before, and what should be after."""
+    wrong = min((before, after), key=lambda whole: len(whole.items() ^ found.items()))
+    keys = {key for key, _ in wrong.items() ^ found.items()}
+    return {key: (found.get(key), before.get(key), after.get(key)) for key in keys}
+
+
+def growing(warehouse: Warehouse) -> tuple[list[str], list[tuple[object, ...]], list[tuple[object, ...]]]:
+    """Return what must not grow from run to run: schemas, tables, and dlt's schema versions and states."""
+    tables = warehouse.execute(
+        "SELECT table_schema, table_name FROM information_schema.tables "
+        "WHERE table_schema LIKE 'analytics%' ORDER BY table_schema, table_name"
+    )
+    return warehouse.schemas(), tables, warehouse.execute("SELECT COUNT(*) FROM analytics._dlt_version")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("day", [DAY, ALL], ids=["window", "full refresh"])
+def test_kills_at_random_moments(project: Project, warehouse: Warehouse, loads: Loads, day: str) -> None:
+    """After each kill, of 21 in all, the table is as before or as after, never between; the rerun makes it as after."""
+    moments = random.Random(7)  # noqa: S311 - not for secrets
+    sandbox = project.serve(rows={TABLE: version(0)})
+    for first in (ALL, DAY, day):
+        began = time.monotonic()
+        loads.start(first, endpoint=TABLE).succeed()
+        duration = time.monotonic() - began
+    before, size = expected(0), growing(warehouse)
+    killed = 0
+    for number in range(1, 3 * KILLS[day]):
+        sandbox.rows[TABLE] = version(number)
+        after = expected(number, before if day == DAY else None)
+        load = loads.start(day, endpoint=TABLE)
+        time.sleep(moments.uniform(0, duration))
+        killed += load.kill() == -9
+        assert between(held(warehouse), before, after) == {}
+        began = time.monotonic()
+        loads.start(day, endpoint=TABLE).succeed()
+        duration = (duration + time.monotonic() - began) / 2
+        assert held(warehouse) == after
+        assert growing(warehouse) == size
+        assert working_directories(project) == []
+        before = after
+        if killed == KILLS[day]:
+            break
+    assert killed == KILLS[day]
+
+
+def test_kills_between_the_steps(
+    project: Project, warehouse: Warehouse, loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for a kill before each step of a run, also of the first; the ledger says which runs did not finish."""
+    sandbox = project.serve(rows={TABLE: version(0)})
+    before: dict[str, str] = {}
+    for number, stage in enumerate(STAGES):
+        sandbox.rows[TABLE] = version(number)
+        after = expected(number, before)
+        monkeypatch.setenv(HOLD, stage)
+        load = loads.start(DAY, endpoint=TABLE)
+        load.says("holding")
+        assert load.kill() == -9
+        monkeypatch.delenv(HOLD)
+        if number:
+            assert held(warehouse) == (before if STAGES.index(stage) < STAGES.index("_prove_loaded") else after)
+        loads.start(DAY, endpoint=TABLE).succeed()
+        assert held(warehouse) == after
+        assert warehouse.schemas() == ["analytics"]
+        assert working_directories(project) == []
+        before = after
+    outcomes = warehouse.execute("SELECT outcome, COUNT(*) FROM analytics._analytics_windows GROUP BY 1 ORDER BY 1")
+    assert outcomes == [("loaded", 7), ("loading", 2)]

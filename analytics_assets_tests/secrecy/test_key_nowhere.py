@@ -1,0 +1,198 @@
+"""The key's value appears in nothing that a run leaves, wherever the key goes and whatever goes wrong."""
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import quote_plus
+
+import dagster as dg
+import pytest
+import requests
+
+from analytics_assets.ingest import session
+from analytics_assets.sandbox.faults import Fault
+from analytics_assets.sandbox.server import SandboxServer
+from analytics_assets.sandbox.shape import Shape
+from analytics_assets_tests.project import DAY, KEY, Project, Row, stories
+from analytics_assets_tests.secrecy.conftest import Tls, closed_port, fault
+
+WIRE_LOG = logging.getLogger("urllib3.connectionpool")
+ECHO = f"https://api/v1/stories?api_key={quote_plus(KEY)}&also={KEY}"
+PLACES: dict[str, tuple[Literal["query", "header", "bearer"], str]] = {
+    "query": ("query", "api_key"),
+    "query under another name": ("query", "zugang"),
+    "header": ("header", "X-Zugang"),
+    "bearer": ("bearer", "unused"),
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What the API does, under which settings, and whether the run survives it."""
+
+    faults: Callable[[], list[Fault]] = list
+    settings: dict[str, Any] = field(default_factory=dict)
+    succeeds: bool = False
+
+
+def _echoing_rows(page: list[Row]) -> list[Row]:
+    """Echo the address in a declared column, in an undeclared one, and in a row that is rejected."""
+    return [{**page[0], "caption": ECHO, "self": {"href": ECHO}}, {**page[1], "id": None, "self": ECHO}, *page[2:]]
+
+
+FAILURES: dict[str, Failure] = {
+    "success": Failure(succeeds=True),
+    **{
+        str(status): Failure(lambda status=status: fault("echo_url", status=status))  # type: ignore[misc]
+        for status in (400, 401, 403, 404, 410, 429, 500, 501, 502, 503, 504)
+    },
+    "closed": Failure(lambda: fault("close")),
+    "reset": Failure(lambda: fault("close", reset=True)),
+    "truncated": Failure(lambda: fault("truncate")),
+    "read timeout": Failure(lambda: fault("latency", seconds=5), {"read_timeout": 0.2}),
+    "response timeout": Failure(lambda: fault("slow_body", delay=0.05, chunks=50), {"response_timeout": 0.2}),
+    "too large": Failure(lambda: fault("body", content=b" " * 2**21), {"max_response_mb": 1}),
+    "HTML": Failure(lambda: fault("html", content=f"<p>{ECHO}</p>")),
+    "HTML error": Failure(lambda: fault("html", content=f"<p>{ECHO}</p>", status=400)),
+    "error in 200": Failure(lambda: fault("error_in_200", message=ECHO)),
+    "data is text": Failure(lambda: fault("data_not_list", value=ECHO)),
+    "total is text": Failure(lambda: fault("total", value=ECHO)),
+    "rows that echo": Failure(lambda: fault("mutate_rows", change=_echoing_rows), succeeds=True),
+    "rows that echo, refused": Failure(lambda: fault("mutate_rows", change=_echoing_rows), {"rejected_rows": "fail"}),
+    "ids that repeat": Failure(lambda: fault("mutate_rows", change=lambda page: [{"id": ECHO}] * len(page))),
+    "redirect that echoes, in a circle": Failure(
+        lambda: fault("redirect", location=f"/v1/stories?key={quote_plus(KEY)}")
+    ),
+    "Retry-After that echoes": Failure(lambda: fault("status", status=429, headers={"Retry-After": KEY})),
+    "refused": Failure(settings={"base_url": f"http://127.0.0.1:{closed_port()}"}),
+    "unknown host": Failure(settings={"base_url": "https://nowhere.invalid"}),
+    "no TLS": Failure(),
+    "TLS": Failure(),
+    "another host": Failure(),
+}
+THOROUGH = "query under another name"
+BRIEFLY = (
+    "success",
+    "400",
+    "401",
+    "429",
+    "HTML error",
+    "error in 200",
+    "rows that echo",
+    "refused",
+    "closed",
+    "TLS",
+    "another host",
+)
+MUTANTS: dict[str, tuple[type, str, Any, tuple[str, ...]]] = {
+    "nothing": (session.Redactor, "__call__", lambda _, text: text, ("400", "refused", "HTML")),
+    "the log": (session.Redactor, "log_record", lambda *_: True, ("success",)),
+    "exceptions": (session.Redactor, "error", lambda _, error, *__: error, ("refused", "closed")),
+    "the response's address": (
+        session.ApiAdapter,
+        "build_response",
+        lambda *parts: _unredacted(*parts),  # noqa: PLW0108 - it stands below
+        ("400",),
+    ),
+    "the body": (session.Redactor, "body", lambda _, content: content, ("error in 200", "rows that echo")),
+}
+
+
+def _unredacted(adapter: session.ApiAdapter, request: requests.PreparedRequest, raw: object) -> requests.Response:
+    response = super(session.ApiAdapter, adapter).build_response(request, raw)
+    response.__class__ = session.ApiResponse
+    response.redact = adapter._redact  # type: ignore[attr-defined]  # noqa: SLF001 - the mutant has to go on working
+    return response
+
+
+class Trial:
+    """An API that fails as told, and the runs that load from it."""
+
+    def __init__(self, project: Project, instance: dg.DagsterInstance, tls: Tls, elsewhere: SandboxServer) -> None:
+        """Keep what the failures need."""
+        self._project = project
+        self._instance = instance
+        self._urls = {
+            "TLS": tls.url,
+            "no TLS": elsewhere.url.replace("http:", "https:"),
+        }
+        self._elsewhere = elsewhere
+
+    def place(self, name: str) -> None:
+        """Serve an API that takes the key in that place."""
+        location, key_name = PLACES[name]
+        self._sandbox = self._project.serve(
+            shape=Shape(key=KEY, key_location=location, key_name=key_name), rows={"stories": stories(4)}
+        )
+        self._project.configure(key_location=location, key_name=key_name, max_retries=1, backoff_factor=0)
+
+    def run(self, name: str, monkeypatch: pytest.MonkeyPatch) -> bool:
+        """Materialize a day while the API fails in that way; whether the run succeeded."""
+        failure = FAILURES[name]
+        with monkeypatch.context() as patched:
+            for setting, value in failure.settings.items():
+                patched.setenv(f"ANALYTICS_API__{setting.upper()}", str(value))
+            if name in self._urls:
+                patched.setenv("ANALYTICS_API__BASE_URL", self._urls[name])
+            self._sandbox.faults[:] = failure.faults()
+            if name == "another host":
+                self._sandbox.faults[:] = fault(
+                    "redirect", location=f"{self._elsewhere.url}/v1/stories?k={quote_plus(KEY)}"
+                )
+            return self._project.materialize("stories", day=DAY, instance=self._instance).success
+
+
+@pytest.fixture
+def trial(project: Project, kept: dg.DagsterInstance, tls: Tls, elsewhere: SandboxServer, waits: object) -> Trial:  # noqa: ARG001
+    """Return what makes runs fail; nobody waits between attempts."""
+    return Trial(project, kept, tls, elsewhere)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("place", PLACES)
+def test_the_key_is_in_nothing_that_a_run_leaves(  # noqa: PLR0913, PLR0917 - fixtures
+    trial: Trial,
+    tls: Tls,
+    elsewhere: SandboxServer,
+    leaks: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+) -> None:
+    """Every failure in turn, at DEBUG: not in the console, Dagster's and dlt's files, the warehouse, nor anywhere else.
+
+    The place where libraries are least on their guard meets them all, the others some; with ``REQUIRE_ALL=1`` all.
+    """
+    trial.place(place)
+    for name in FAILURES if place == THOROUGH or os.environ.get("REQUIRE_ALL") == "1" else BRIEFLY:
+        assert trial.run(name, monkeypatch) is FAILURES[name].succeeds, name
+    assert leaks() == []
+    # not even the handshake went through, so that nothing was sent
+    assert tls.asked == []
+    # refused before a request was made
+    assert elsewhere.sandbox.requests == []
+
+
+def test_the_log_is_given_one_filter_a_key(project: Project) -> None:
+    """A process that makes many loads, such as a code server, does not gather filters."""
+    project.serve(rows={"stories": stories(1)})
+    project.load()
+    before = len(WIRE_LOG.filters)
+    project.load()
+    assert len(WIRE_LOG.filters) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_the_search_finds_what_is_not_redacted(
+    trial: Trial, leaks: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch, mutant: str
+) -> None:
+    """With any one of the redactions taken out, the search above fails."""
+    owner, method, replacement, failures = MUTANTS[mutant]
+    trial.place("query under another name")
+    monkeypatch.setattr(owner, method, replacement)
+    for name in failures:
+        trial.run(name, monkeypatch)
+    assert leaks()
