@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 DEFINITIONS := analytics_assets.definitions
-# Further arguments of pytest, e.g. make test ARGS="-n 2 -k pagination"
+# Further arguments of pytest, e.g. make test ARGS="-k pagination"
 ARGS ?=
 
 SHELL := /bin/bash
@@ -52,7 +52,7 @@ estimate: .venv/.installed ## Say rows, requests and minutes of a backfill: make
 
 .PHONY: test
 test: .venv/.installed ## Run the tests; ARGS="-k name" goes to pytest, REQUIRE_ALL=1 forbids skips
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 # A Python that has airbyte-cdk or singer-sdk, whose pins are not ours.
 PEER_PYTHON ?= $(BIN)/python

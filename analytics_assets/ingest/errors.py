@@ -25,11 +25,13 @@ _ADVICE: dict[Kind, str] = {
     "unreachable": "Check base_url, the network and the API's status page.",
     "key refused": "Check API_KEY (or api_key in .dlt/secrets.toml), and the settings key_location and key_name.",
     "path not found": "Check base_url and the endpoint's path (analytics_api.endpoints.<name>.path).",
-    "API failing": "The retries are used up; run it again later, or lower the load.",
+    "API failing": "Run it again later, or lower the load.",
     "request refused": "Check the settings that name the parameters, and the API's documentation.",
 }
 # what may be different when it is asked again; 501 and its like will not be
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
+# 520 and up are what proxies say of an API that they cannot reach
+_PROXYS_OWN = 520
 _TRANSIENT: frozenset[Kind] = frozenset({"unreachable", "API failing", "incomplete", "warehouse busy"})
 
 
@@ -95,9 +97,9 @@ def _of_status(response: requests.Response) -> Problem:
         kind = "key refused"
     elif status == requests.codes.not_found:
         kind = "path not found"
-    elif status in RETRIED_STATUSES:
+    elif status in RETRIED_STATUSES or status >= _PROXYS_OWN:
         kind = "API failing"
-    return _with_advice(kind, f"{response.url} answered {status} {response.reason}")
+    return _with_advice(kind, f"{response.url} answered {status} {response.reason or ''}".rstrip())
 
 
 def _of_request(error: requests.RequestException) -> Problem:

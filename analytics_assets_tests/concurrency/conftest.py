@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import closing
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,6 +42,12 @@ class Postgres:
         """Return a table without dlt's own columns."""
         row = "to_jsonb(t) - '_dlt_id' - '_dlt_load_id'"
         return [found for (found,) in self.execute(f"SELECT {row} FROM analytics.{name} AS t ORDER BY {order}")]  # noqa: S608
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _short_sockets() -> None:
+    """Have multiprocessing choose its folder before a test's own is: a socket's path has to be under 108 characters."""
+    get_temp_dir()
 
 
 @pytest.fixture

@@ -63,8 +63,17 @@ def test_a_wrong_body_comes_with_200(  # noqa: PLR0913
 
 def test_every_kind_is_tested_here() -> None:
     """A kind without a test fails this one."""
-    elsewhere = {"status", "latency", "close", "truncate", "html", "redirect", "echo_url"}
+    elsewhere = {"status", "rate_limit", "latency", "close", "truncate", "html", "redirect", "echo_url"}
     assert {kind for kind, *_ in BODIES} | elsewhere == set(KINDS)
+
+
+def test_rate_limit(broken: Start, ask: Ask) -> None:
+    """What the limit lets pass is answered; the rest is a 429 that says when to come back."""
+    passes = iter([True, False, True])
+    server = broken("rate_limit", allows=lambda: next(passes), retry_after=3)
+    first, second, third = ask(server), ask(server), ask(server)
+    assert [first.status_code, second.status_code, third.status_code] == [200, 429, 200]
+    assert second.headers["retry-after"] == "3"
 
 
 def test_status(broken: Start, ask: Ask) -> None:

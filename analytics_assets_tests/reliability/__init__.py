@@ -1,0 +1,1 @@
+"""What the loads guarantee, and under which faults it was tried."""

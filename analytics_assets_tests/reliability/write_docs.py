@@ -1,0 +1,116 @@
+"""Write docs/reliability.md: the words below, and the table of the fault matrix.
+
+python -m analytics_assets_tests.reliability.write_docs
+"""
+
+import itertools
+from pathlib import Path
+
+from analytics_assets.ingest.errors import Kind
+from analytics_assets_tests.reliability.matrix import CASES, PLACES, Case
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
+
+_INTRODUCTION = """\
+# Reliability
+
+<!-- Written by `python -m analytics_assets_tests.reliability.write_docs`; a test fails when it is out of date. -->
+
+A load ends in one of two ways:
+
+- **The run succeeds**, and the table holds every row the API has in the window, once, with the values the API sent.
+  Rows that cannot be loaded as their columns are declared are in `<endpoint>__rejected`, each with its reason.
+- **The run fails**, in words that name what was asked and what came. The table is as it was before, and the window's
+  row in `_analytics_windows` says `failed` and why.
+
+There is no third: a run never succeeds with rows missing that an answer of the API gave away.
+
+## How a window is proven
+
+| The API | What has to hold |
+|---|---|
+| gives a total | as many rows came as the total says, with as many different ids, and every page said the same total |
+| gives none | each page begins with the last row of the page before, and behind the last row there is an empty page |
+| either | after the load the warehouse is asked whether every row that was kept is in the table |
+
+When rows moved while they were read, the window is read again, up to three times. A first page that is full and, by
+its total, all there is, is followed by one more request: some APIs give a page's own count as `total`.
+
+## What cannot be seen
+
+- **With a total**: changes that add up to nothing between two page requests. A row removed before the place that was
+  reached and one added behind it leave the total as it was and move a row past the reader. Pages are requested a few at
+  a time, so the moments in question are milliseconds apart, and the next load of the window brings the row. Without a
+  total the row that two pages share shows such a change.
+- **An API that lies the same way throughout**: one that leaves a row out of both its pages and its total, or that caps
+  its pages below `page_size` and calls the capped page's count the total.
+- **An empty first page where the API gives no total**: nothing tells it from an empty window. The run succeeds and says
+  so (`why_empty`). A window is merged, so it deletes nothing; a full refresh fails and leaves the table as it is.
+- **Pages of a single row and no total** (`page_size = 1`, or a server that sends one row at a time): they have no room
+  for the row that two pages share.
+- **Changes after the last page was read**: the next load of the window brings them.
+- **Whole numbers beyond 64 bits** inside of a JSON column, which JSON readers round to a floating-point number.
+
+## What a failure means
+
+{failures}
+Dagster runs `unreachable`, `API failing`, `incomplete` and `warehouse busy` again by itself; the others need a hand.
+
+## The fault matrix
+
+Each fault is played over HTTP by the sandbox while 250 rows are read in pages of 100, on the first page, the middle
+one and the last. *Retries* and *reading again* are counted exactly, and the table is compared value by value.
+"""
+
+_FAILURES: dict[Kind, tuple[str, str]] = {
+    "unreachable": (
+        "No connection, or it broke, or the answer took too long; all retries are used up",
+        "See whether the API is up; `connect_timeout`, `read_timeout`, `response_timeout`",
+    ),
+    "key refused": ("401 or 403", "Check `API_KEY`, `key_location` and `key_name`"),
+    "path not found": ("404", "Check `base_url` and the endpoint's `path`"),
+    "request refused": (
+        "Any other status from 400, or a redirect that was not followed",
+        "Check the names and formats of the parameters",
+    ),
+    "API failing": (
+        "429, 500, 502, 503 or 504, after all retries; 520 and up, a proxy's own",
+        "Run it again later, or ask more slowly",
+    ),
+    "wrong shape": (
+        "An answer came, but not the list of rows that the settings describe",
+        "Read the message: it quotes the answer. `data_selector`, `total_selector`, `page_size`, `max_response_mb`",
+    ),
+    "incomplete": (
+        "Rows moved in each of four passes, or the API ignores the offset or miscounts",
+        "Run it again when the data rests; `offset_param`, `limit_param`, or no `total_selector` if its total is wrong",
+    ),
+    "warehouse busy": ("Another program holds the DuckDB file", "Close it"),
+    "setting": ("A setting is missing or wrong", "The message names it and what is allowed"),
+}
+
+
+def render() -> str:
+    """Return the whole document."""
+    lines = [f"| `{kind}` | {what} | {to_do} |" for kind, (what, to_do) in _FAILURES.items()]
+    failures = "\n".join(["| Kind | What happened | What to do |", "|---|---|---|", *lines, ""])
+    parts = [_INTRODUCTION.replace("{failures}", failures)]
+    for section, cases in itertools.groupby(CASES, key=lambda case: case.section):
+        lines = [f"### {section}", "", "| Fault | First page | Middle page | Last page |", "|---|---|---|---|"]
+        parts.append("\n".join([*lines, *map(_line, cases)]) + "\n")
+    played = sum(len(case.places) for case in CASES)
+    loaded = sum(len(case.loads) for case in CASES)
+    parts.append(f"{len(CASES)} faults, {played} times played, {loaded} of these down to the warehouse.\n")
+    return "\n".join(parts)
+
+
+def _line(case: Case) -> str:
+    cells = [str(case.outcome_at(place)) if place in case.places else "" for place in PLACES]
+    if case.places == ("first",):
+        # what concerns all pages, or the API as a whole
+        cells = [cells[0]] * 3
+    return f"| {' | '.join([case.name.replace('|', chr(92) + '|'), *cells])} |"
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(render())
