@@ -54,7 +54,7 @@ class ProvenOffsetPaginator(BasePaginator):
     def update_request(self, request: Request) -> None:
         """Ask for the page at the current offset."""
         page = {self._settings.offset_param: self._offset, self._settings.limit_param: self._settings.page_size}
-        request.params = dict(request.params or {}) | page  # type: ignore[arg-type]
+        request.params = dict(request.params or {}) | page
 
     def update_state(self, response: Response, data: list[Any] | None = None) -> None:  # noqa: ARG002 (dlt's signature)
         """Check the page that came, count it, and decide where the next one begins or that the window is whole."""
