@@ -180,7 +180,7 @@ class ApiSession(requests.Session):
         # proxies and certificates of the environment: looked up once, where requests does it for each request
         self._environment = super().merge_environment_settings(base_url, {}, None, None, None)
 
-    def merge_environment_settings(self, *_: Any) -> dict[str, Any]:  # type: ignore[override]
+    def merge_environment_settings(self, *_: object) -> dict[str, Any]:  # type: ignore[override]
         """Return the environment's settings, the same for every page."""
         return dict(self._environment)
 
