@@ -136,7 +136,7 @@ PROBLEMS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"faults": [Fault("echo_url", status=401)]}, {}, "key refused: .* 401 .*Check API_KEY"),
     ({"shape": Shape(key=KEY, paths={})}, {}, r"path not found: .*/v1/stories.* 404 .*endpoints\.<name>\.path"),
     ({"faults": [Fault("echo_url", status=400)]}, {}, "request refused: .* 400 .*parameters"),
-    ({"faults": [Fault("status", status=503)]}, {}, "API failing: .* 503 .*run it again"),
+    ({"faults": [Fault("status", status=503)]}, {}, "API failing: .* 503 .*Run it again"),
     ({"faults": [Fault("close")]}, {}, "unreachable: .*Check base_url"),
     ({"faults": [Fault("error_in_200", message=f"bad key {KEY}")]}, {}, "wrong shape: .*it says error"),
     ({"faults": [Fault("html")]}, {}, "wrong shape: .*no valid JSON"),
