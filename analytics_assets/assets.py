@@ -20,8 +20,8 @@ from analytics_assets.translator import DagsterDltResource, EndpointTranslator
 
 # the API's own retries are used up by then: give it a minute or two before the step begins anew
 STEP_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-
-
+# set by Dagster on "re-execute from failure", and on no other run that has a parent
+_RESUMES = "dagster/is_resume_retry"
 _RECORDS = 1000
 
 
@@ -98,9 +98,17 @@ def build_asset(
 
 
 def _not_yet_loaded(context: dg.AssetExecutionContext, key: dg.AssetKey, slices: list[Slice]) -> list[Slice]:
-    """Leave out the slices that an earlier attempt of this run, or the run that this one retries, has recorded."""
-    runs = {context.run.run_id, context.run.parent_run_id, context.run.root_run_id}
-    if len(slices) == 1 or not (context.retry_number or context.run.parent_run_id):
+    """Leave out the slices that an earlier attempt has recorded: of this step, or of the run that this one resumes.
+
+    A run that is executed anew as a whole leaves out nothing, for its parent may have been a success.
+    """
+    run = context.run
+    runs = {run.run_id}
+    if run.tags.get(_RESUMES) == "true":
+        runs |= {run.parent_run_id or "", run.root_run_id or ""}
+    elif not context.retry_number:
+        return slices
+    if len(slices) == 1:
         return slices
     last_days = [part.partition_keys[-1] for part in slices]
     records = context.instance.fetch_materializations(

@@ -1,11 +1,15 @@
 """A long range is loaded in slices, and each that has arrived is kept."""
 
-import dagster as dg
+from typing import Any
 
+import dagster as dg
+import pytest
+
+from analytics_assets.build import build_definitions
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.asked import Asked
 from analytics_assets.sandbox.faults import Fault
-from analytics_assets_tests.project import Project, Row
+from analytics_assets_tests.project import NO_RETRIES, Project, Row
 
 KEY = dg.AssetKey("stories")
 
@@ -87,3 +91,38 @@ def test_a_new_run_loads_everything_again(project: Project) -> None:
     for _ in range(2):
         assert project.materialize(day="2025-03-01", until="2025-03-04", instance=instance).success
     assert starts(sandbox) == ["2025-03-01", "2025-03-03"] * 2
+
+
+def job() -> dg.JobDefinition:
+    """Return the job that a schedule launches, as Dagster makes it again in another process."""
+    return build_definitions(retry_policy=NO_RETRIES).resolve_job_def("load_all")
+
+
+@pytest.mark.parametrize(
+    ("tags", "again"),
+    [
+        ({"dagster/is_resume_retry": "true"}, ["2025-03-05", "2025-03-07"]),
+        ({}, ["2025-03-01", "2025-03-03", "2025-03-05", "2025-03-07"]),
+    ],
+    ids=["from failure", "as a whole"],
+)
+def test_a_run_that_is_executed_again(project: Project, tags: dict[str, str], again: list[str]) -> None:
+    """From failure it goes on from the slice that failed; as a whole it asks for everything again."""
+    sandbox = project.serve(rows={"stories": one_story_a_day(7)})
+    project.configure(max_window_days=2)
+    fail_from(sandbox, "2025-03-05", status=404)
+    span = {"dagster/asset_partition_range_start": "2025-03-01", "dagster/asset_partition_range_end": "2025-03-07"}
+    options: dict[str, Any] = {"run_config": {}, "asset_selection": [KEY], "raise_on_error": False}
+    with dg.DagsterInstance.from_config(str(project.path)) as instance, execute(instance, span, **options) as failed:
+        assert not failed.success
+        sandbox.reset()
+        resumed = dg.ReexecutionOptions(parent_run_id=failed.run_id)
+        with execute(instance, span | tags, reexecution_options=resumed, **options) as done:
+            assert done.success
+    assert starts(sandbox) == again
+    assert project.ids() == [f"s{day:02}" for day in range(1, 8)]
+
+
+def execute(instance: dg.DagsterInstance, tags: dict[str, str], **options: Any) -> dg.JobExecutionResult:  # noqa: ANN401
+    """Execute the job on an instance."""
+    return dg.execute_job(dg.reconstructable(job), instance=instance, tags=tags, **options)
