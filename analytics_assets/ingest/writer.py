@@ -6,6 +6,7 @@ theirs.
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,14 +21,18 @@ READER_WAIT_SECONDS = 60.0
 
 _TELL_EVERY_SECONDS = 5.0
 _POLL_SECONDS = 0.1
+# for each of DuckDB's threads, as its guide advises at least; beyond it writes to disk what it would keep
+_MEMORY_MB = 128
 
 
 @contextlib.contextmanager
 def duckdb_writer(path: Path, log: logging.Logger, reader_wait: float = READER_WAIT_SECONDS) -> Iterator[None]:
     """Hold a DuckDB file for writing. Our runs queue as long as it takes, other programs get ``reader_wait`` seconds.
 
-    A connection keeps the file meanwhile: dlt opens several in turn, and a reader could come between them. Raises
-    ``ApiError`` (warehouse busy) naming the file and the process that holds it.
+    A connection keeps the file meanwhile: dlt opens several in turn, and a reader could come between them. It bounds
+    DuckDB's memory too, for DuckDB by itself takes most of the machine's for a large merge; a ``memory_limit`` in the
+    credentials' ``global_config`` comes later and wins. Raises ``ApiError`` (warehouse busy) naming the file and the
+    process that holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(f"{path}.lock")
@@ -78,11 +83,14 @@ def _connect(path: Path, wait: float, log: logging.Logger) -> duckdb.DuckDBPyCon
     told = False
     while True:
         try:
-            return duckdb.connect(path)
+            connection = duckdb.connect(path)
         except duckdb.IOException as error:
             if "Could not set lock" not in str(error):
                 raise
             holder = str(error)
+        else:
+            connection.execute(f"SET memory_limit = '{_MEMORY_MB * max(2, os.cpu_count() or 2)}MB'")
+            return connection
         if time.monotonic() - began > wait:
             what = f"another program holds {path.name} for more than {wait:g} s; close it. DuckDB says: {holder}"
             raise ApiError("warehouse busy", f"warehouse busy: {what}")
