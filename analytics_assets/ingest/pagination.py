@@ -44,7 +44,8 @@ class ProvenOffsetPaginator(BasePaginator):
         """Begin a pass over the window at offset 0."""
         self._has_next_page = True
         self._offset = 0
-        self._ids: set[Any] = set()
+        # hashes of the ids that pages begin with
+        self._firsts: set[int] = set()
         # without a total: the row that the next page has to begin with
         self._anchor: Any = None
         self._ahead.drop()
@@ -68,14 +69,14 @@ class ProvenOffsetPaginator(BasePaginator):
         elif total != report.total:
             raise self._moved(f"the total was {report.total} and became {total}")
         came = len(rows)
+        is_vouched_for = total is not None or self._anchor is not None
         if self._anchor is not None:
             self._take_anchor(rows)
-        known = len(self._ids)
-        self._ids.update(_id(row, self._id_field, report.rows_read + i) for i, row in enumerate(rows))
-        report.rows_read += len(rows)
-        report.distinct_ids = len(self._ids)
-        if rows and report.distinct_ids == known:
+        ids = _id_hashes(rows, self._id_field, report.rows_read)
+        if ids and self._repeats(ids, is_vouched_for=is_vouched_for):
             raise self._moved(f"the page at {self._settings.offset_param}={self._offset} repeats rows that came before")
+        report.id_hashes.extend(ids)
+        report.rows_read += len(rows)
         if total is None:
             # only the anchor came: the end, if the page behind it is empty
             self._has_next_page = bool(rows) or self._anchor is not None
@@ -90,6 +91,16 @@ class ProvenOffsetPaginator(BasePaginator):
             self._ahead.expect(range(self._offset, total, max(came, 1)))
         if not self._has_next_page:
             self._ahead.drop()
+
+    def _repeats(self, ids: list[int], *, is_vouched_for: bool) -> bool:
+        """Say whether a page holds nothing new.
+
+        All that came is searched only when neither a total nor the row before vouches for the page, or when it begins
+        like a page before: for each page, it would be slow.
+        """
+        is_suspect = not is_vouched_for or ids[0] in self._firsts
+        self._firsts.add(ids[0])
+        return is_suspect and not set(ids).difference(self._report.id_hashes)
 
     def _is_short_of(self, total: int, rows: list[Any]) -> bool:
         report = self._report
@@ -158,10 +169,10 @@ def _error(body: Any) -> Any:  # noqa: ANN401 (JSON)
     return None if str(code).lower() in _WELL else error
 
 
-def _id(row: Any, field: str, position: int) -> Any:  # noqa: ANN401 (JSON)
-    """Return what tells a row from the others; a row without a usable id counts as itself."""
-    key = row.get(field) if isinstance(row, dict) else None
-    return str(key) if isinstance(key, str | int) else (position,)
+def _id_hashes(rows: list[Any], field: str, position: int) -> list[int]:
+    """Return what tells rows from each other, 64 bits each; a row without a usable id counts as itself."""
+    keys = [row.get(field) if isinstance(row, dict) else None for row in rows]
+    return [hash(str(key)) if isinstance(key, str | int) else hash((position + i,)) for i, key in enumerate(keys)]
 
 
 def _brief(response: Response, value: object) -> str:

@@ -5,9 +5,13 @@ import logging
 import threading
 import time
 import uuid
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from analytics_assets.ingest.window import Window
 
@@ -35,7 +39,6 @@ class WindowReport:
     rereads: int = -1
     total: int | None = None
     rows_read: int = 0
-    distinct_ids: int = 0
     rows_outside: int = 0
     rows_without_cursor: int = 0
     rows_kept: int = 0
@@ -43,6 +46,7 @@ class WindowReport:
     is_read: bool = False
     is_in_ledger: bool = False
     rejected: Counter[str] = field(default_factory=Counter)
+    id_hashes: "array[int]" = field(default_factory=lambda: array("q"), repr=False)
     seen_columns: set[str] = field(default_factory=set)
     preview: list[dict[str, object]] = field(default_factory=list)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -68,13 +72,22 @@ class WindowReport:
     def begin_pass(self) -> None:
         """Forget what an abandoned pass over the window counted; its requests and retries were made all the same."""
         self.rereads += 1
-        self.pages = self.rows_read = self.distinct_ids = 0
+        self.pages = self.rows_read = 0
         self.rows_outside = self.rows_without_cursor = self.rows_kept = 0
         self.total = None
         self.is_read = self.is_in_ledger = False
         self.rejected.clear()
+        del self.id_hashes[:]
         self.seen_columns.clear()
         self.preview.clear()
+
+    @property
+    def distinct_ids(self) -> int:
+        """Different ids among the rows that came, counted from their hashes: ids of millions are too much to keep."""
+        hashes = pa.Array.from_buffers(pa.int64(), len(self.id_hashes), [None, pa.py_buffer(self.id_hashes)])
+        # sorted and compared with their neighbours: a hash table of them takes ten times the memory
+        ordered = hashes.sort()
+        return len(ordered) - int(pc.sum(pc.equal(ordered[1:], ordered[:-1])).as_py() or 0)
 
     @property
     def rows_rejected(self) -> int:

@@ -317,7 +317,7 @@ class Guard:
 GUARDS = [
     Guard("the total stays", _a_change_that_the_total_tells, ProvenOffsetPaginator, "_total", _first_total),
     Guard("shared row", _a_shift_without_a_total, ProvenOffsetPaginator, "_take_anchor", lambda _, page: page.pop(0)),
-    Guard("distinct ids", _a_page_twice, pagination, "_id", lambda _row, _field, place: (place,)),
+    Guard("distinct ids", _a_page_twice, pagination, "_id_hashes", lambda rows, _, at: [*range(at, at + len(rows))]),
     Guard("rows to the total", _an_empty_page_in_the_middle, ProvenOffsetPaginator, "_is_short_of", _is_short_by_count),
     Guard(
         "one page more", _the_count_of_the_page_as_total, ProvenOffsetPaginator, "_is_short_of", _is_short_and_no_more
