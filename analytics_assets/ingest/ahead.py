@@ -12,8 +12,8 @@ from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.settings import Settings
 
 Send = Callable[..., requests.Response]
-# in multiples of the requests in flight, for a retry at the head must not stall the pages behind it
-_DEPTH = 4
+# in multiples of the requests in flight: neither a retry at the head nor the writing of a table may stall the pages
+_DEPTH = 8
 
 
 class ReadAhead:
@@ -23,11 +23,13 @@ class ReadAhead:
     is in flight; all endpoints of a source share it.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor, settings: Settings, report: WindowReport) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, settings: Settings, report: WindowReport, sharing: int = 1) -> None:
         self.report = report
         self._pool = pool
+        self._offset_param = settings.offset_param
         self._offset = re.compile(f"(?<=[?&]{re.escape(quote_plus(settings.offset_param))}=)[0-9]+")
-        self._depth = _DEPTH * settings.max_concurrent_requests if settings.max_concurrent_requests > 1 else 0
+        in_flight = settings.max_concurrent_requests
+        self._share = max(1, in_flight // sharing) if in_flight > 1 else 0
         self._pages: dict[str, Future[requests.Response]] = {}
         self._last: tuple[Send, requests.PreparedRequest, dict[str, Any]] | None = None
 
@@ -51,13 +53,23 @@ class ReadAhead:
         if self._last is None:
             return
         send, request, kwargs = self._last
+        # the first page asks for our share of the pool alone: the other endpoints' first pages stand in the same line
+        depth = self._share * (_DEPTH if self.report.pages > 1 else 1)
         for offset in map(str, offsets):
-            if len(self._pages) >= self._depth:
+            if len(self._pages) >= depth:
                 break
             if offset not in self._pages:
-                ahead = request.copy()
-                ahead.url = self._offset.sub(offset, str(request.url), count=1)
-                self._pages[offset] = self._pool.submit(send, ahead, **kwargs)
+                self._pages[offset] = self._pool.submit(send, self._at(offset, request), **kwargs)
+
+    def prepared(self, request: requests.Request) -> requests.PreparedRequest | None:
+        """Return the request for a page, made from the one for an earlier page; ``None`` when there was none."""
+        return self._at(str(request.params[self._offset_param]), self._last[1]) if self._last else None
+
+    def _at(self, offset: str, other: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Return another page's request with this offset, all that differs between them."""
+        request = other.copy()
+        request.url = self._offset.sub(offset, str(other.url), count=1)
+        return request
 
     def drop(self) -> None:
         """Forget the pages that nobody will take, and make none of the requests that have not begun."""

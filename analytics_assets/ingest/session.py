@@ -28,6 +28,7 @@ REDACTED = "***"
 _MAX_REDIRECTS = 5
 _CHUNK = 2**16
 _KEY_IN_BODIES = 8
+_REDIRECTS = requests.sessions.SessionRedirectMixin()
 _WIRE_LOG = logging.getLogger("urllib3.connectionpool")
 
 
@@ -180,6 +181,11 @@ class ApiSession(requests.Session):
         # proxies and certificates of the environment: looked up once, where requests does it for each request
         self._environment = super().merge_environment_settings(base_url, {}, None, None, None)
 
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Prepare the first page's request as requests does; the others take it over, with their own offset."""
+        ahead = self._aheads.get(urlsplit(request.url).path)
+        return (ahead.prepared(request) if ahead else None) or super().prepare_request(request)
+
     def merge_environment_settings(self, *_: object) -> dict[str, Any]:  # type: ignore[override]
         """Return the environment's settings, the same for every page."""
         return dict(self._environment)
@@ -250,7 +256,7 @@ def open_session(
 
 def _redirect_target(response: requests.Response) -> str | None:
     """Follow redirects on the same host alone: the key must not travel to another."""
-    target = requests.Session.get_redirect_target(requests.Session(), response)
+    target = _REDIRECTS.get_redirect_target(response)
     if target is None:
         return None
     here, there = urlsplit(response.url), urlsplit(urljoin(response.url, target))
