@@ -61,7 +61,8 @@ LEDGER_COLUMNS = _columns(
 def rejected_rows(pages: DltResource, rows: PageRows) -> DltResource:
     """Return the resource of ``<endpoint>__rejected``: what was set aside while a page was converted."""
     return dlt.transformer(
-        lambda _: rows.take_rejected(),
+        # dlt makes a table even of no rows
+        lambda _: rows.take_rejected() or None,
         data_from=pages,
         name=f"{pages.name}__rejected",
         primary_key="id",
@@ -73,11 +74,11 @@ def rejected_rows(pages: DltResource, rows: PageRows) -> DltResource:
 def ledger_rows(pages: DltResource, report: WindowReport, run_id: str) -> DltResource:
     """Return the resource that adds the window's row to the ledger, once, when its last page has come."""
 
-    def row(_: object) -> list[dict[str, Any]]:
+    def row(_: object) -> dict[str, Any] | None:
         if not report.is_read or report.is_in_ledger:
-            return []
+            return None
         report.is_in_ledger = True
-        return [ledger_row(report, run_id, "loading")]
+        return ledger_row(report, run_id, "loading")
 
     return dlt.transformer(
         row,

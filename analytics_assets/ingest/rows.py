@@ -4,11 +4,13 @@ A page is converted a column at a time. A column whose values are all of the dec
 any other is converted value by value, and a row with a value that fits nowhere is set aside with its reason.
 """
 
+import base64
 import datetime as dt
 import hashlib
 import itertools
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+from dlt.common.schema.typing import C_DLT_ID
 from dlt.sources.helpers.rest_client.client import PageData
 
 from analytics_assets.ingest.endpoints import DataType, Endpoint
@@ -27,8 +30,10 @@ Row = dict[str, Any]
 _INT64 = 2**63
 _TELL_EVERY_SECONDS = 2.0
 _PREVIEW_ROWS = 5
-# dlt looks at the schema of each table it is given: some milliseconds, too many for each page
-_PAGES_AT_ONCE = 100
+# a page at a time costs Arrow's overhead for each; dlt's is larger, it looks at the schema of each table it is given
+_ROWS_CONVERTED_AT_ONCE = 2_000
+_ROWS_HANDED_ON_AT_ONCE = 10_000
+_ID_LENGTH = 14
 _ARROW: dict[DataType, pa.DataType] = {
     "text": pa.string(),
     "bigint": pa.int64(),
@@ -183,11 +188,12 @@ class PageRows:
         self._schema = pa.schema(
             [pa.field(column.name, _ARROW[column.data_type], column.nullable) for column in endpoint.columns]
         )
-        self._waiting: list[pa.Table] = []
+        self._waiting: list[Any] = []
+        self._converted: list[pa.Table] = []
         self._told_at = time.monotonic()
 
-    def __call__(self, page: PageData[Any], meta: object = None) -> Iterator[pa.Table | list[Row]]:  # noqa: ARG002
-        """Convert one page. Many pages go on as one table, the last even if empty; undeclared columns go on as rows.
+    def __call__(self, page: PageData[Any], meta: object = None) -> Iterator[pa.Table | list[Row]] | None:  # noqa: ARG002
+        """Take one page; many are converted at once, the last even if empty. Undeclared columns go on as rows.
 
         No generator: dlt converts the next page before a generator has come to its end.
         """
@@ -195,8 +201,25 @@ class PageRows:
         if report.pages == 1:
             # a pass that was given up may have left some
             self._waiting.clear()
+            self._converted.clear()
             self.rejected.clear()
+        self._waiting += page
+        report.is_read = not page.paginator.has_next_page
+        self._tell()
+        # the first at once: who wants one row does not want ten thousand
+        is_due = report.is_read or report.pages == 1
         items: list[pa.Table | list[Row]] = []
+        if is_due or len(self._waiting) >= _ROWS_CONVERTED_AT_ONCE:
+            items += self._convert_waiting()
+        if is_due or sum(map(len, self._converted)) >= _ROWS_HANDED_ON_AT_ONCE:
+            items.append(_with_ids(pa.concat_tables(self._converted)))
+            self._converted.clear()
+        return iter(items) if items else None
+
+    def _convert_waiting(self) -> Iterator[list[Row]]:
+        """Convert what waits and count it; yields the rows that have undeclared columns and cannot be a table."""
+        report = self._report
+        page, self._waiting = self._waiting, []
         table, rows, rejected = self._convert(page)
         self._set_aside(rejected)
         inside = self._inside(table)
@@ -207,16 +230,10 @@ class PageRows:
         if len(report.preview) < _PREVIEW_ROWS:
             report.preview += kept.slice(0, _PREVIEW_ROWS - len(report.preview)).to_pylist()
         if undeclared := report.seen_columns - self._declared:
-            items.append(self._with_undeclared(kept, itertools.compress(rows, inside.to_pylist()), undeclared))
+            yield self._with_undeclared(kept, itertools.compress(rows, inside.to_pylist()), undeclared)
+            # without rows, but it says of which types the columns are
             kept = kept.slice(0, 0)
-        self._waiting.append(kept)
-        report.is_read = not page.paginator.has_next_page
-        self._tell()
-        # the first at once: who wants one row does not want a hundred pages
-        if report.is_read or report.pages == 1 or len(self._waiting) == _PAGES_AT_ONCE:
-            items.append(pa.concat_tables(self._waiting))
-            self._waiting.clear()
-        return iter(items)
+        self._converted.append(kept)
 
     def take_rejected(self) -> list[Row]:
         """Return the rows set aside since the last call, for ``<endpoint>__rejected``."""
@@ -287,6 +304,16 @@ class PageRows:
         if self._report.is_read or time.monotonic() - self._told_at > _TELL_EVERY_SECONDS:
             self._told_at = time.monotonic()
             self._log.info("%s: %s", self._endpoint.name, self._report.progress)
+
+
+def _with_ids(table: pa.Table) -> pa.Table:
+    """Return the table with row ids such as dlt's; dlt itself would write every file anew to add them."""
+    count = table.num_rows
+    # three random bytes are four characters
+    text = base64.b64encode(os.urandom((count * _ID_LENGTH // 4 + 1) * 3))
+    starts = pa.array(range(0, count * _ID_LENGTH + 1, _ID_LENGTH), pa.int32())
+    ids = pa.Array.from_buffers(pa.string(), count, [None, starts.buffers()[1], pa.py_buffer(text)])
+    return table.append_column(pa.field(C_DLT_ID, ids.type, nullable=False), ids)
 
 
 def _raw(row: object) -> str:

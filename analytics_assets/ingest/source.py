@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from dlt.common import jsonpath
 from dlt.common.schema.typing import TColumnSchema, TWriteDispositionConfig
+from dlt.common.schema.utils import dlt_id_column
 from dlt.extract.source import DltSource
 from dlt.sources.rest_api import rest_api_source
 from dlt.sources.rest_api.typing import AuthConfig, RESTAPIConfig
@@ -47,7 +48,7 @@ def build_source(
     journal.reports.update(reports)
     # the pages of all endpoints share one bound
     pool = ThreadPoolExecutor(settings.max_concurrent_requests, thread_name_prefix="analytics-page")
-    aheads = {name: ReadAhead(pool, settings, report) for name, report in reports.items()}
+    aheads = {name: ReadAhead(pool, settings, report, len(chosen)) for name, report in reports.items()}
     key = load_key()
     by_path = {
         urlsplit(requote_uri(settings.base_url + endpoint.path)).path: aheads[endpoint.name] for endpoint in chosen
@@ -71,7 +72,7 @@ def build_source(
             {
                 "name": endpoint.name,
                 "primary_key": endpoint.id,
-                "columns": [_column(endpoint, column) for column in endpoint.columns],
+                "columns": [*(_column(endpoint, column) for column in endpoint.columns), dlt_id_column()],
                 "endpoint": {
                     "path": endpoint.path,
                     "paginator": ProvenOffsetPaginator(endpoint, settings, aheads[endpoint.name]),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from analytics_assets.ingest import rows
 from analytics_assets.ingest.window import Window
 from analytics_assets_tests.project import WINDOW, Project, asked, stories
 
@@ -187,3 +188,23 @@ def test_every_page_is_asked_for_once(project: Project) -> None:
     project.configure(page_size=3)
     project.load()
     assert [params["offset"] for _, params in asked(sandbox)] == ["0", "3", "6"]
+
+
+@pytest.mark.parametrize("undeclared_from", [None, 0, 45, 99])
+def test_rows_are_whole_however_they_are_cut(
+    project: Project, monkeypatch: pytest.MonkeyPatch, undeclared_from: int | None
+) -> None:
+    """Rows are converted and handed on some at a time; none is missing or twice, in whichever part a column is new."""
+    monkeypatch.setattr(rows, "_ROWS_CONVERTED_AT_ONCE", 17)
+    monkeypatch.setattr(rows, "_ROWS_HANDED_ON_AT_ONCE", 40)
+    sent = stories(100)
+    expected = {row["id"]: None for row in sent}
+    if undeclared_from is not None:
+        for row in sent[undeclared_from:]:
+            expected[row["id"]] = row["undeclared"] = row["like_count"]
+    project.serve(rows={"stories": sent})
+    project.configure(page_size=10)
+    report = project.load()
+    assert (report.rows_read, report.rows_kept, report.rows_loaded) == (100, 100, 100)
+    assert {row["id"]: row.get("undeclared") for row in project.table()} == expected
+    assert len(project.ids()) == 100

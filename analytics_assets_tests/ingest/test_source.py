@@ -224,7 +224,8 @@ def test_resources_merge_on_the_id(project: Project) -> None:
         assert table["write_disposition"] == "merge"
         assert [column for column, hints in table["columns"].items() if hints.get("primary_key")] == ["id"]
         assert {column: hints["data_type"] for column, hints in table["columns"].items()} == {
-            column.name: column.data_type for column in endpoint_of(name).columns
+            **{column.name: column.data_type for column in endpoint_of(name).columns},
+            "_dlt_id": "text",
         }
         assert table["columns"]["id"]["nullable"] is False
 
