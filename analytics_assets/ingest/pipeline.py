@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+from dlt.common.destination import AnyDestination
+from dlt.common.destination.client import DestinationClientConfiguration
 from dlt.common.pipeline import LoadInfo
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
@@ -104,22 +106,26 @@ class WarehousePipeline(Pipeline):
 
     def _prove_loaded(self, client: SqlClientBase[Any], report: WindowReport, load_id: str) -> None:
         """Find every row that was kept in the table: from this load, or held there in a newer state."""
+        key, table, kept = report.key, f"{self.dataset_name}.{report.endpoint}", report.unique_rows_kept
+        report.rows_loaded = 0
         if not report.rows_kept:
-            report.rows_loaded = 0
             return
-        key, table = report.key, report.endpoint
+        # most often all are from this load, and the two tables need not be compared
+        query = f"SELECT COUNT(DISTINCT {key}) FROM {table} WHERE _dlt_load_id = %s"
+        [(report.rows_loaded,)] = client.execute_sql(query, load_id) or [(0,)]
+        if report.rows_loaded == kept:
+            return
         figures = client.execute_sql(
-            f"SELECT COUNT(DISTINCT came.{key}), COUNT(DISTINCT held.{key}), "
-            f"COUNT(DISTINCT CASE WHEN held._dlt_load_id = %s THEN held.{key} END) "
-            f"FROM {self.staging_dataset}.{table} AS came "
-            f"LEFT JOIN {self.dataset_name}.{table} AS held ON held.{key} = came.{key}",
-            load_id,
+            f"SELECT COUNT(DISTINCT came.{key}), COUNT(DISTINCT held.{key}) "
+            f"FROM {self.staging_dataset}.{report.endpoint} AS came "
+            f"LEFT JOIN {table} AS held ON held.{key} = came.{key}"
         )
-        [(came, held, report.rows_loaded)] = figures or []
-        kept = report.unique_rows_kept or came
+        [(came, held)] = figures or []
+        if kept is None:
+            kept = came
         if not kept == came == held:
             what = f"{kept} rows were kept, {came} reached the warehouse, {held} are in the table; run it again"
-            raise ApiError("incomplete", f"incomplete: {table}: {what}")
+            raise ApiError("incomplete", f"incomplete: {report.endpoint}: {what}")
 
     def _close_ledger(
         self, client: SqlClientBase[Any], report: WindowReport, outcome: str, reason: str | None = None
@@ -196,6 +202,25 @@ class WarehousePipeline(Pipeline):
         return contextlib.nullcontext()
 
 
+def _resolve_once(destination: AnyDestination) -> None:
+    """Have the destination read its settings once; dlt does so sixteen times, a fifth of a small run's time."""
+    resolve = destination.configuration
+    resolved: dict[object, DestinationClientConfiguration] = {}
+
+    def configuration(
+        initial_config: DestinationClientConfiguration,
+        accept_partial: bool = False,  # noqa: FBT001, FBT002 (dlt's)
+    ) -> DestinationClientConfiguration:
+        if initial_config.is_resolved():
+            return resolve(initial_config, accept_partial)
+        wanted = (getattr(initial_config, "dataset_name", None), accept_partial)
+        if wanted not in resolved:
+            resolved[wanted] = resolve(initial_config, accept_partial)
+        return resolved[wanted]
+
+    destination.configuration = configuration  # type: ignore[method-assign]
+
+
 @contextlib.contextmanager
 def open_pipeline(journal: Journal | None = None) -> Iterator[WarehousePipeline]:
     """Give a pipeline on ``[destination.warehouse]``; a failure inside of the block is written to the ledger.
@@ -214,6 +239,7 @@ def open_pipeline(journal: Journal | None = None) -> Iterator[WarehousePipeline]
         else:
             staging_dataset += f"_{uuid.uuid4().hex[:8]}"
         destination.config_params["staging_dataset_name_layout"] = staging_dataset
+        _resolve_once(destination)
         pipeline = dlt.pipeline(
             PIPELINE,
             pipelines_dir=str(directory),

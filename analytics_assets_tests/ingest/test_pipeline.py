@@ -1,13 +1,19 @@
 """What stands in the warehouse after loads, reruns, full refreshes and failures."""
 
 import datetime as dt
+import os
+from typing import Any
 
 import duckdb
 import pytest
+from dlt.common.configuration import resolve_configuration
+from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.destination import reference
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.ingest.errors import ApiError
+from analytics_assets.ingest.pipeline import open_pipeline
 from analytics_assets.ingest.window import Window
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.project import Project, Row, asked, stories
@@ -157,3 +163,51 @@ def test_runs_leave_no_files_behind(project: Project) -> None:
     project.serve(rows={"stories": stories(2)})
     project.load()
     assert {path.name for path in project.path.iterdir()} - before <= {"warehouse.duckdb", "warehouse.duckdb.lock"}
+
+
+def test_row_ids_are_as_dlt_makes_them(project: Project) -> None:
+    """Rows that go to the warehouse as tables have ids like those that dlt gives to rows one by one."""
+    project.serve(rows={"stories": stories(25)})
+    project.load()
+    project.serve(rows={"stories": [{**row, "id": f"n{row['id']}", "undeclared": 1} for row in stories(25)]})
+    project.load()
+    with duckdb.connect(str(project.path / "warehouse.duckdb")) as warehouse:
+        found = warehouse.sql(
+            "SELECT undeclared, COUNT(DISTINCT _dlt_id), MIN(LENGTH(_dlt_id)), MAX(LENGTH(_dlt_id)) "
+            "FROM analytics.stories GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+        columns = dict(warehouse.sql("SELECT column_name, is_nullable FROM duckdb_columns()").fetchall())
+    assert found == [(1, 25, 14, 14), (None, 25, 14, 14)]
+    assert columns["_dlt_id"] is False
+
+
+def test_the_destination_reads_its_settings_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself dlt resolves them sixteen times in a run, which is a fifth of a small one."""
+    resolved = []
+
+    def resolve(config: BaseConfiguration, **kwargs: Any) -> BaseConfiguration:  # noqa: ANN401 - dlt's signature
+        if not config.is_resolved():
+            resolved.append(config)
+        return resolve_configuration(config, **kwargs)
+
+    monkeypatch.setattr(reference, "resolve_configuration", resolve)
+    project.serve(rows={"stories": stories(3)})
+    project.load()
+    # with and without the dataset; and what only tells the capabilities
+    assert 1 <= len(resolved) <= 4
+
+
+def _memory_limit() -> str:
+    with open_pipeline() as pipeline, pipeline.writer(), pipeline.sql_client() as client:
+        [(limit,)] = client.execute_sql("SELECT current_setting('memory_limit')") or []
+    return str(limit)
+
+
+def test_duckdb_keeps_to_its_memory(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes 128 MB for each core, not most of the machine's memory; a limit in the credentials wins."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert _memory_limit() == "366.2 MiB"
+    monkeypatch.delenv("DESTINATION__WAREHOUSE__CREDENTIALS", raising=False)
+    monkeypatch.setenv("DESTINATION__WAREHOUSE__CREDENTIALS__DATABASE", str(project.path / "other.duckdb"))
+    monkeypatch.setenv("DESTINATION__WAREHOUSE__CREDENTIALS__GLOBAL_CONFIG", '{"memory_limit": "700MiB"}')
+    assert _memory_limit() == "700.0 MiB"
