@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import importlib
 import json
+import sys
 import time
 from typing import cast
 
@@ -26,6 +27,10 @@ def main() -> None:
     args = parser.parse_args()
     began = time.perf_counter()
     contender = cast("Contender", importlib.import_module(f"benchmarks.contenders.{args.name}"))
+    if "dlt" in sys.modules:
+        # dlt imports these when it first needs them
+        for late in ("pyarrow", "sql_alchemy_compat"):
+            importlib.import_module(f"dlt.common.libs.{late}")
     imports = time.perf_counter() - began
     task = Task.of(args)
     if args.warm_up:

@@ -34,6 +34,8 @@ _FLAT = 1.2
 # below it, the fixed second is most of what a row seems to take
 _FLAT_FROM_ROWS = 100_000
 _BUSY = 0.5
+# seconds at 0 ms, on the machine that the targets were set on
+_SEED_OF_THE_TARGETS = 11.6
 
 
 @dataclass(frozen=True)
@@ -372,9 +374,11 @@ def page(session: Session) -> str:
         rounds="1 round" if plan.rounds == 1 else f"{plan.rounds} rounds",
         rows=plan.rows,
         runs=markdown(RUN_COLUMNS, runs(session)),
+        seed=session.seconds(plan.load("seed", 0)),
         server_own=own,
         server_share=pages / own,
         server_wall=wall,
         small_day_rows=SMALL_DAY_ROWS,
+        stricter=session.seconds(plan.load("seed", 0)) / _SEED_OF_THE_TARGETS,
         versions=versions(),
     )

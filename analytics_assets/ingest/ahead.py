@@ -1,5 +1,6 @@
 """Reading ahead: the pages that the paginator will ask for next are on their way while it looks at this one."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,7 +30,8 @@ class ReadAhead:
         self._offset_param = settings.offset_param
         self._offset = re.compile(f"(?<=[?&]{re.escape(quote_plus(settings.offset_param))}=)[0-9]+")
         in_flight = settings.max_concurrent_requests
-        self._share = max(1, in_flight // sharing) if in_flight > 1 else 0
+        # the first page leaves room for those of the others, which stand in the same line
+        self._depths = (in_flight - sharing + 1, _DEPTH * in_flight // sharing) if in_flight > 1 else (0, 0)
         self._pages: dict[str, Future[requests.Response]] = {}
         self._last: tuple[Send, requests.PreparedRequest, dict[str, Any]] | None = None
 
@@ -42,6 +44,9 @@ class ReadAhead:
         self._last = send, request, kwargs
         offset = self._offset.search(str(request.url))
         page = self._pages.pop(offset.group(), None) if offset else None
+        if page is None:
+            # a page was shorter than those before: what lies ahead is not where it was expected
+            self.drop()
         try:
             return (page or self._pool.submit(send, request, **kwargs)).result()
         except BaseException:
@@ -53,13 +58,10 @@ class ReadAhead:
         if self._last is None:
             return
         send, request, kwargs = self._last
-        # the first page asks for our share of the pool alone: the other endpoints' first pages stand in the same line
-        depth = self._share * (_DEPTH if self.report.pages > 1 else 1)
-        for offset in map(str, offsets):
-            if len(self._pages) >= depth:
-                break
-            if offset not in self._pages:
-                self._pages[offset] = self._pool.submit(send, self._at(offset, request), **kwargs)
+        depth = self._depths[self.report.pages > 1]
+        # the first of them are under way
+        for offset in map(str, itertools.islice(offsets, len(self._pages), max(depth, len(self._pages)))):
+            self._pages[offset] = self._pool.submit(send, self._at(offset, request), **kwargs)
 
     def prepared(self, request: requests.Request) -> requests.PreparedRequest | None:
         """Return the request for a page, made from the one for an earlier page; ``None`` when there was none."""

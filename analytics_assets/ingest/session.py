@@ -154,8 +154,8 @@ class ApiAdapter(HTTPAdapter):
         response.reason = self._redact(response.reason or "")
         for name, value in response.headers.items():
             # a redirect on the same host has to arrive there with the key
-            if name.lower() != "location":
-                response.headers[name] = self._redact(value)
+            if name.lower() != "location" and (redacted := self._redact(value)) != value:
+                response.headers[name] = redacted
         return response
 
 
