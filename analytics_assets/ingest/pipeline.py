@@ -213,7 +213,8 @@ def _resolve_once(destination: AnyDestination) -> None:
     ) -> DestinationClientConfiguration:
         if initial_config.is_resolved():
             return resolve(initial_config, accept_partial)
-        wanted = (getattr(initial_config, "dataset_name", None), accept_partial)
+        named = (getattr(initial_config, name, None) for name in ("dataset_name", "default_schema_name"))
+        wanted = (*named, accept_partial)
         if wanted not in resolved:
             resolved[wanted] = resolve(initial_config, accept_partial)
         return resolved[wanted]
