@@ -1,18 +1,12 @@
-"""Where a row becomes columns: the one place that knows how JSON values turn into typed ones, and which rows cannot.
-
-A page is converted a column at a time. A column whose values are all of the declared kind goes to Arrow in one call;
-any other is converted value by value, and a row with a value that fits nowhere is set aside with its reason.
-"""
+"""A step of a dlt resource: pages of JSON rows in, Arrow tables out, rows that cannot be loaded set aside."""
 
 import base64
-import datetime as dt
 import hashlib
 import itertools
 import logging
-import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -21,153 +15,19 @@ import pyarrow.compute as pc
 from dlt.common.schema.typing import C_DLT_ID
 from dlt.sources.helpers.rest_client.client import PageData
 
-from analytics_assets.ingest.endpoints import DataType, Endpoint
+from analytics_assets.ingest.columns import ARROW_TYPES, TOO_DEEP, json_text, kind_of, typed_column
+from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.settings import Settings
 
 Row = dict[str, Any]
-_INT64 = 2**63
 _TELL_EVERY_SECONDS = 2.0
 _PREVIEW_ROWS = 5
 # a page at a time costs Arrow's overhead for each; dlt's is larger, it looks at the schema of each table it is given
 _ROWS_CONVERTED_AT_ONCE = 2_000
 _ROWS_HANDED_ON_AT_ONCE = 10_000
 _ID_LENGTH = 14
-_ARROW: dict[DataType, pa.DataType] = {
-    "text": pa.string(),
-    "bigint": pa.int64(),
-    "double": pa.float64(),
-    "bool": pa.bool_(),
-    "timestamp": pa.timestamp("us", "UTC"),
-    "json": pa.string(),
-}
-_TOO_DEEP = "is nested too deep"
-_MISREAD: dict[DataType, type] = {"bigint": float, "double": bool}
-
-
-class RejectedError(ValueError):
-    """A value that cannot be loaded as its column is declared; the message is the reason."""
-
-
-def moment(value: object) -> dt.datetime:
-    """Read a point in time: ISO 8601 text (no offset means UTC; a date means its midnight) or epoch seconds. In UTC."""
-    if isinstance(value, str):
-        try:
-            parsed = dt.datetime.fromisoformat(value.strip())
-            return parsed.replace(tzinfo=dt.UTC) if parsed.tzinfo is None else parsed.astimezone(dt.UTC)
-        except (ValueError, OverflowError):
-            msg = "is no ISO 8601 time"
-            raise RejectedError(msg) from None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return dt.datetime.fromtimestamp(value, dt.UTC)
-        except (ValueError, OverflowError, OSError):
-            msg = "is no time in epoch seconds"
-            raise RejectedError(msg) from None
-    msg = f"is {_kind(value)}, not a time"
-    raise RejectedError(msg)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    msg = f"is {_kind(value)}, not text"
-    raise RejectedError(msg)
-
-
-def _bigint(value: object) -> int:
-    if isinstance(value, str):
-        try:
-            value = int(value)
-        except ValueError:
-            msg = "is text, not a whole number"
-            raise RejectedError(msg) from None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
-        msg = f"is {_kind(value)}, not a whole number"
-        raise RejectedError(msg)
-    if not -_INT64 <= value < _INT64:
-        msg = "is out of the range of a 64-bit number"
-        raise RejectedError(msg)
-    return value
-
-
-def _double(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        msg = f"is {_kind(value)}, not a number"
-        raise RejectedError(msg)
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        msg = "is no number that fits"
-        raise RejectedError(msg) from None
-    if not math.isfinite(number):
-        msg = "is not a finite number"
-        raise RejectedError(msg)
-    return number
-
-
-def _bool(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    msg = f"is {_kind(value)}, not true or false"
-    raise RejectedError(msg)
-
-
-def _json(value: object) -> str:
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:
-        msg = _TOO_DEEP
-        raise RejectedError(msg) from None
-
-
-_CONVERT: dict[DataType, Callable[[Any], Any]] = {
-    "text": _text,
-    "bigint": _bigint,
-    "double": _double,
-    "bool": _bool,
-    "timestamp": moment,
-    "json": _json,
-}
-
-
-def _kind(value: object) -> str:
-    """Name a JSON value's type as JSON does."""
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "text", dict: "an object", list: "a list"}
-    return names.get(type(value), "null")
-
-
-def _in_one_call(values: list[Any], data_type: DataType) -> pa.Array:
-    """Convert a column whose values are all of the declared kind; raises when one needs a closer look."""
-    if data_type == "json":
-        return pa.array([None if value is None else _json(value) for value in values], pa.string())
-    if data_type == "timestamp":
-        array = pa.array(values, pa.string()).cast(_ARROW["timestamp"])
-        # raises for the years that an offset moves out of Python's 1 to 9999
-        pc.min_max(array).as_py()
-        return array
-    if _MISREAD.get(data_type) in set(map(type, values)):
-        msg = "Arrow would cut 3.5 to 3, and make true 1.0"
-        raise TypeError(msg)
-    return pa.array(values, _ARROW[data_type])
-
-
-def _one_by_one(values: list[Any], data_type: DataType) -> tuple[pa.Array, dict[int, str]]:
-    """Convert a column value by value; a value that fits nowhere becomes null, with the reason under its position."""
-    convert = _CONVERT[data_type]
-    converted: list[Any] = [None] * len(values)
-    misfits: dict[int, str] = {}
-    for i, value in enumerate(values):
-        try:
-            converted[i] = None if value is None else convert(value)
-        except RejectedError as error:
-            misfits[i] = str(error)
-    return pa.array(converted, _ARROW[data_type]), misfits
 
 
 class PageRows:
@@ -186,7 +46,7 @@ class PageRows:
         self._log = log
         self._declared = {column.name for column in endpoint.columns}
         self._schema = pa.schema(
-            [pa.field(column.name, _ARROW[column.data_type], column.nullable) for column in endpoint.columns]
+            [pa.field(column.name, ARROW_TYPES[column.data_type], column.nullable) for column in endpoint.columns]
         )
         self._waiting: list[Any] = []
         self._converted: list[pa.Table] = []
@@ -243,16 +103,12 @@ class PageRows:
     def _convert(self, page: list[Any]) -> tuple[pa.Table, list[Row], list[tuple[Any, str]]]:
         """Return the page as a table, its rows in the same order, and the rows that do not fit with their reasons."""
         rows: list[Row] = [row for row in page if type(row) is dict]
-        rejected = [(row, f"is {_kind(row)}, not an object") for row in page if type(row) is not dict]
+        rejected = [(row, f"is {kind_of(row)}, not an object") for row in page if type(row) is not dict]
         arrays: dict[str, pa.Array] = {}
         reasons: dict[int, str] = {}
         for column in self._endpoint.columns:
             values = [row.get(column.name) for row in rows]
-            misfits: dict[int, str] = {}
-            try:
-                array = _in_one_call(values, column.data_type)
-            except (ValueError, TypeError, OverflowError):
-                array, misfits = _one_by_one(values, column.data_type)
+            array, misfits = typed_column(values, column.data_type)
             if not column.nullable and array.null_count:
                 misfits = {i: "is missing" for i, value in enumerate(values) if value is None} | misfits
             reasons = {i: f"{column.name} {reason}" for i, reason in misfits.items()} | reasons
@@ -271,7 +127,7 @@ class PageRows:
         window = self._report.window
         if window is None:
             return pa.repeat(pa.scalar(value=True), len(cursor))
-        start, end = (pa.scalar(edge, _ARROW["timestamp"]) for edge in (window.start, window.end))
+        start, end = (pa.scalar(edge, ARROW_TYPES["timestamp"]) for edge in (window.start, window.end))
         return pc.fill_null(pc.and_(pc.greater_equal(cursor, start), pc.less(cursor, end)), fill_value=True)
 
     def _set_aside(self, rejected: list[tuple[Any, str]]) -> None:
@@ -295,7 +151,7 @@ class PageRows:
             for column in self._endpoint.columns:
                 if column.data_type == "json" and isinstance(row.get(column.name), str):
                     # dlt reads a text in a JSON column as JSON
-                    record[column.name] = _json(record[column.name])
+                    record[column.name] = json_text(record[column.name])
             record.update({name: row[name] for name in undeclared if name in row})
         return records
 
@@ -321,12 +177,12 @@ def _raw(row: object) -> str:
     try:
         return orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode()
     except TypeError:
-        return _raw({name: _or_words(value) for name, value in row.items()} if isinstance(row, dict) else _TOO_DEEP)
+        return _raw({name: _or_words(value) for name, value in row.items()} if isinstance(row, dict) else TOO_DEEP)
 
 
 def _or_words(value: object) -> object:
     try:
         orjson.dumps([value])
     except TypeError:
-        return _TOO_DEEP
+        return TOO_DEEP
     return value

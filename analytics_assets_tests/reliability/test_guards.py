@@ -16,7 +16,7 @@ import filelock
 import pytest
 import requests
 
-from analytics_assets.ingest import pagination, pipeline, rows, session, writer
+from analytics_assets.ingest import columns, pagination, pipeline, session, writer
 from analytics_assets.ingest.ahead import ReadAhead
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import explain
@@ -345,7 +345,7 @@ GUARDS = [
         lambda asked, _usual, state: asked(state),
     ),
     Guard("window filter", _a_row_of_another_day, PageRows, "_inside", lambda _, table: [True] * table.num_rows),
-    Guard("exact numbers", _a_whole_number_that_is_none, rows, "_MISREAD", {}),
+    Guard("exact numbers", _a_whole_number_that_is_none, columns, "_MISREAD", {}),
     Guard("rejected rows", _rejected_rows_are_kept, PageRows, "take_rejected", lambda _: []),
     Guard("proof of arrival", _rows_lost_on_the_way, WarehousePipeline, "_prove_loaded", _NOTHING),
     Guard("newer states", _an_older_state_comes_later, WarehousePipeline, "_merge_windows", _NOTHING),
