@@ -351,6 +351,7 @@ def page(session: Session) -> str:
     wall, own = session.server
     cores = os.cpu_count() or 1
     pages = plan.load("ours", 0).requests
+    seed = session.seconds(plan.load("seed", 0))
     missing = [NAMES[peer].partition(",")[0] for peer in PEERS if peer not in plan.peers]
     text = (Path(__file__).parent / "page.md").read_text(encoding="utf-8")
     return text.format(
@@ -374,11 +375,12 @@ def page(session: Session) -> str:
         rounds="1 round" if plan.rounds == 1 else f"{plan.rounds} rounds",
         rows=plan.rows,
         runs=markdown(RUN_COLUMNS, runs(session)),
-        seed=session.seconds(plan.load("seed", 0)),
+        seed=seed,
         server_own=own,
         server_share=pages / own,
         server_wall=wall,
         small_day_rows=SMALL_DAY_ROWS,
-        stricter=session.seconds(plan.load("seed", 0)) / _SEED_OF_THE_TARGETS,
+        stricter=seed / _SEED_OF_THE_TARGETS,
+        targets_seed=_SEED_OF_THE_TARGETS,
         versions=versions(),
     )

@@ -31,7 +31,7 @@ class ReadAhead:
         self._offset = re.compile(f"(?<=[?&]{re.escape(quote_plus(settings.offset_param))}=)[0-9]+")
         in_flight = settings.max_concurrent_requests
         # the first page leaves room for those of the others, which stand in the same line
-        self._first_depth = in_flight - sharing + 1 if in_flight > 1 else 0
+        self._first_depth = max(0, in_flight - sharing + 1) if in_flight > 1 else 0
         self._depth = _DEPTH * in_flight // sharing if in_flight > 1 else 0
         self._pages: dict[str, Future[requests.Response]] = {}
         self._last: tuple[Send, requests.PreparedRequest, dict[str, Any]] | None = None
@@ -61,7 +61,7 @@ class ReadAhead:
         send, request, kwargs = self._last
         depth = self._depth if self.report.pages > 1 else self._first_depth
         # the first of them are under way
-        for offset in map(str, itertools.islice(offsets, len(self._pages), max(depth, len(self._pages)))):
+        for offset in map(str, itertools.islice(offsets, len(self._pages), depth)):
             self._pages[offset] = self._pool.submit(send, self._at(offset, request), **kwargs)
 
     def prepared(self, request: requests.Request) -> requests.PreparedRequest | None:

@@ -76,8 +76,8 @@ class PageRows:
             self._converted.clear()
         return iter(items) if items else None
 
-    def _convert_waiting(self) -> Iterator[list[Row]]:
-        """Convert what waits and count it; yields the rows that have undeclared columns and cannot be a table."""
+    def _convert_waiting(self) -> list[list[Row]]:
+        """Convert what waits and count it; returns apart the rows with undeclared columns, which cannot be a table."""
         report = self._report
         page, self._waiting = self._waiting, []
         table, rows, rejected = self._convert(page)
@@ -89,11 +89,13 @@ class PageRows:
         report.seen_columns.update(*rows)
         if len(report.preview) < _PREVIEW_ROWS:
             report.preview += kept.slice(0, _PREVIEW_ROWS - len(report.preview)).to_pylist()
-        if undeclared := report.seen_columns - self._declared:
-            yield self._with_undeclared(kept, itertools.compress(rows, inside.to_pylist()), undeclared)
-            # without rows, but it says of which types the columns are
-            kept = kept.slice(0, 0)
-        self._converted.append(kept)
+        undeclared = report.seen_columns - self._declared
+        if not undeclared:
+            self._converted.append(kept)
+            return []
+        # without rows, but it says of which types the columns are
+        self._converted.append(kept.slice(0, 0))
+        return [self._with_undeclared(kept, itertools.compress(rows, inside.to_pylist()), undeclared)]
 
     def take_rejected(self) -> list[Row]:
         """Return the rows set aside since the last call, for ``<endpoint>__rejected``."""

@@ -40,6 +40,7 @@ def duckdb_writer(path: Path, log: logging.Logger, reader_wait: float = READER_W
     try:
         connection = _connect(path, reader_wait, log)
         try:
+            connection.execute(f"SET memory_limit = '{_MEMORY_MB * max(2, os.cpu_count() or 2)}MB'")
             yield
         finally:
             connection.close()
@@ -83,14 +84,11 @@ def _connect(path: Path, wait: float, log: logging.Logger) -> duckdb.DuckDBPyCon
     told = False
     while True:
         try:
-            connection = duckdb.connect(path)
+            return duckdb.connect(path)
         except duckdb.IOException as error:
             if "Could not set lock" not in str(error):
                 raise
             holder = str(error)
-        else:
-            connection.execute(f"SET memory_limit = '{_MEMORY_MB * max(2, os.cpu_count() or 2)}MB'")
-            return connection
         if time.monotonic() - began > wait:
             what = f"another program holds {path.name} for more than {wait:g} s; close it. DuckDB says: {holder}"
             raise ApiError("warehouse busy", f"warehouse busy: {what}")

@@ -14,20 +14,13 @@ import duckdb
 import orjson
 import pyarrow as pa
 
+from analytics_assets.ingest.columns import ARROW_TYPES
 from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
 from benchmarks.pages import PAGE_SIZE
 from benchmarks.task import KEY, Task
 from benchmarks.warehouse import count_in_duckdb
 
 _DATASET = "hand_written"
-_ARROW = {
-    "text": pa.string(),
-    "bigint": pa.int64(),
-    "double": pa.float64(),
-    "bool": pa.bool_(),
-    "timestamp": pa.timestamp("us", "UTC"),
-    "json": pa.string(),
-}
 
 
 class _Reader:
@@ -59,9 +52,9 @@ def _batch(endpoint: Endpoint, rows: list[dict[str, Any]]) -> pa.RecordBatch:
         if column.data_type == "json":
             values = [None if value is None else orjson.dumps(value).decode() for value in values]
         if column.data_type == "timestamp":
-            arrays[column.name] = pa.array(values, pa.string()).cast(_ARROW["timestamp"])
+            arrays[column.name] = pa.array(values, pa.string()).cast(ARROW_TYPES["timestamp"])
         else:
-            arrays[column.name] = pa.array(values, _ARROW[column.data_type])
+            arrays[column.name] = pa.array(values, ARROW_TYPES[column.data_type])
     return pa.record_batch(arrays)
 
 
