@@ -51,6 +51,8 @@ class WindowReport:
     preview: list[dict[str, object]] = field(default_factory=list)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     started_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    # how many hashes were counted, and the ids among them: each use of a million would sort them again
+    _counted: tuple[int, int] = field(default=(0, 0), repr=False)
     _closed: float | None = field(default=None, repr=False)
     _clock: float = field(default_factory=time.monotonic, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -78,16 +80,20 @@ class WindowReport:
         self.is_read = self.is_in_ledger = False
         self.rejected.clear()
         del self.id_hashes[:]
+        self._counted = (0, 0)
         self.seen_columns.clear()
         self.preview.clear()
 
     @property
     def distinct_ids(self) -> int:
         """Different ids among the rows that came, counted from their hashes: ids of millions are too much to keep."""
-        hashes = pa.Array.from_buffers(pa.int64(), len(self.id_hashes), [None, pa.py_buffer(self.id_hashes)])
-        # sorted and compared with their neighbours: a hash table of them takes ten times the memory
-        ordered = hashes.sort()
-        return len(ordered) - int(pc.sum(pc.equal(ordered[1:], ordered[:-1])).as_py() or 0)
+        rows = len(self.id_hashes)
+        if self._counted[0] != rows:
+            hashes = pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(self.id_hashes)])
+            # sorted and compared with their neighbours: a hash table of them takes ten times the memory
+            ordered = hashes.sort()
+            self._counted = (rows, rows - int(pc.sum(pc.equal(ordered[1:], ordered[:-1])).as_py() or 0))
+        return self._counted[1]
 
     @property
     def rows_rejected(self) -> int:

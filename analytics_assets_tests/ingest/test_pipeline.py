@@ -1,16 +1,22 @@
 """What stands in the warehouse after loads, reruns, full refreshes and failures."""
 
 import datetime as dt
+import gc
 import os
+import typing
+from collections import Counter
 from typing import Any
 
 import duckdb
 import pytest
+from dlt.common import validation
 from dlt.common.configuration import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.destination import reference
+from dlt.common.schema.typing import TTableSchema
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from analytics_assets.ingest import once
 from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.pipeline import open_pipeline
@@ -195,6 +201,32 @@ def test_the_destination_reads_its_settings_once(project: Project, monkeypatch: 
     project.load()
     # with and without the dataset; and what only tells the capabilities
     assert 1 <= len(resolved) <= 4
+
+
+def test_annotations_are_read_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself dlt reads those of a column's ``TypedDict`` for each column, hundreds of times in a run."""
+    read: Counter[type] = Counter()
+
+    def get_type_hints(spec: type, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - typing's signature
+        read[spec] += 1
+        return typing.get_type_hints(spec, **kwargs)
+
+    for module, name in ((validation, "get_type_hints"), (once, "_get_type_hints")):
+        monkeypatch.setattr(module, name, get_type_hints)
+    once._type_hints.cache_clear()  # noqa: SLF001 - else an earlier test has had them read
+    project.serve(rows={"stories": stories(3)})
+    project.load()
+    assert read[TTableSchema] == 1
+    assert set(read.values()) == {1}
+    # the load has put its own in place of the one above
+    assert validation.get_type_hints(TTableSchema) == typing.get_type_hints(TTableSchema)  # type: ignore[attr-defined]
+
+
+def test_the_collector_rests_during_a_load_and_no_longer() -> None:
+    """Else it walks through all that is imported, once or twice in a load."""
+    with open_pipeline():
+        assert gc.get_freeze_count() > 1
+    assert gc.get_freeze_count() == 0
 
 
 def _memory_limit() -> str:
