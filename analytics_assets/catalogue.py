@@ -1,13 +1,16 @@
 """What a materialization says of itself: the window's figures, the table, its columns and a few of its rows."""
 
 import datetime as dt
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
 from analytics_assets.ingest.endpoints import Column, Endpoint
+from analytics_assets.ingest.ledger import new_columns
 from analytics_assets.ingest.report import WindowReport
+from analytics_assets.ingest.table.names import shown
 from analytics_assets.translator import column_schema
 
 _CELL = 40
@@ -28,10 +31,13 @@ def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single
     ``single``: the load was of one partition. The metadata of a range stands at each of its partitions.
     """
     reports = [part.report for part in loaded]
-    undeclared = sorted(set().union(*(r.seen_columns for r in reports)) - {column.name for column in endpoint.columns})
-    new = [
-        Column(name=name, data_type="json", description="Not declared; added as the API sent it") for name in undeclared
-    ]
+    layouts = [report.layout for report in reports if report.layout]
+    columns = [*endpoint.columns]
+    if layouts:
+        found = layouts[-1].columns
+        columns += [Column(name=c.name, data_type=c.data_type, description=c.description) for c in found]
+    undeclared = undeclared_rows(reports)
+    came = sorted({name for report in reports for name in new_columns(report)})
     preview = next((r.preview for r in reports if r.preview), None)
     totals = [r.total for r in reports]
     values: dict[str, Any] = {
@@ -39,7 +45,8 @@ def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single
         "window": ", ".join(str(r.window or "all history") for r in reports),
         "preview": dg.MetadataValue.md(as_markdown(preview)) if preview else None,
         "why_empty": next((r.why_empty for r in reports), None) if not preview else None,
-        "new_columns": ", ".join(undeclared) or None,
+        "new_columns": ", ".join(came) or None,
+        "undeclared_columns": dg.MetadataValue.md(as_markdown(undeclared)) if undeclared else None,
         "api_total": "not given by the API" if None in totals else sum(total for total in totals if total),
         "rows_read": sum(r.rows_read for r in reports),
         "distinct_ids": sum(r.distinct_ids for r in reports),
@@ -55,11 +62,31 @@ def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single
         "asked": dg.MetadataValue.json(reports[0].asked if len(reports) == 1 else [r.asked for r in reports]),
         "destination": loaded[0].location,
         "dagster/table_name": loaded[0].table_name,
-        "dagster/column_schema": column_schema([*endpoint.columns, *new]),
+        "dagster/column_schema": column_schema(columns),
     }
     if single:
         values["dagster/partition_row_count"] = values["rows"]
     return {name: value for name, value in values.items() if value is not None}
+
+
+def undeclared_rows(reports: list[WindowReport]) -> list[dict[str, object]]:
+    """Return a row for each undeclared column, in the table before or come in these windows, and each ignored field."""
+    layouts = [report.layout for report in reports if report.layout]
+    values: Counter[str] = Counter()
+    for layout in layouts:
+        values.update({column.name: column.values for column in layout.columns})
+    columns = {column.name: column for layout in layouts for column in layout.columns}
+    ignored = sum((layout.ignored for layout in layouts), Counter[str]())
+    return [
+        {
+            "field": shown(column.field),
+            "column": name,
+            "type": column.data_type,
+            "values": values[name],
+            "first seen": column.first_seen,
+        }
+        for name, column in columns.items()
+    ] + [{"field": shown(field), "column": "ignored", "values": count} for field, count in ignored.items()]
 
 
 def as_markdown(rows: list[dict[str, object]]) -> str:

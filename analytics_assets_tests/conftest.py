@@ -11,6 +11,9 @@ import pytest
 
 from analytics_assets.ingest import budget, session
 from analytics_assets_tests.project import KEY, Project, reload_settings
+from analytics_assets_tests.warehouses import postgres, postgres_server, warehouse
+
+__all__ = ["postgres", "postgres_server", "warehouse"]
 
 _ROOT = Path(__file__).parents[1]
 _OURS = ("ANALYTICS_API__", "DESTINATION__", "CREDENTIALS", "RUNTIME__", "DLT_", "DAGSTER_", "API_KEY")

@@ -14,7 +14,8 @@ from dlt.extract import DltResource
 
 from analytics_assets.ingest.endpoints import DataType
 from analytics_assets.ingest.report import WindowReport
-from analytics_assets.ingest.rows import PageRows
+from analytics_assets.ingest.table.names import shown
+from analytics_assets.ingest.table.rows import PageRows
 
 LEDGER = "_analytics_windows"
 
@@ -29,7 +30,7 @@ def _columns(*columns: tuple[str, DataType, str]) -> list[TColumnSchema]:
 _REJECTED = _columns(
     ("id", "text", "Digest of window, reason and row; the merge key"),
     ("reason", "text", "Column, and why its value cannot be loaded"),
-    ("raw", "json", "The row as the API sent it"),
+    ("raw", "text", "The row as the API sent it, as JSON"),
     ("window", "text", "Window that was asked"),
 )
 LEDGER_COLUMNS = _columns(
@@ -51,6 +52,11 @@ LEDGER_COLUMNS = _columns(
     ("rows_rejected", "bigint", "Rows in <endpoint>__rejected"),
     ("rows_kept", "bigint", "Rows given to the warehouse"),
     ("rows_loaded", "bigint", "Rows of this load found in the table afterwards"),
+    (
+        "new_columns",
+        "json",
+        "Undeclared fields that came: their column, type and number of values, or that many ignored",
+    ),
     ("seconds", "double", "From the first request to the last commit"),
     ("outcome", "text", "loading, loaded or failed"),
     ("reason", "text", "Why it failed, or why no row was kept"),
@@ -60,11 +66,16 @@ LEDGER_COLUMNS = _columns(
 
 def rejected_rows(pages: DltResource, rows: PageRows) -> DltResource:
     """Return the resource of ``<endpoint>__rejected``: what was set aside while a page was converted."""
+    name = f"{pages.name}__rejected"
+
+    def taken(_: object) -> object:
+        # dlt makes a table even of no rows, and would take the endpoint's files for this table's unless it is named
+        return dlt.mark.with_table_name(rejected, name) if (rejected := rows.take_rejected()) else None
+
     return dlt.transformer(
-        # dlt makes a table even of no rows
-        lambda _: rows.take_rejected() or None,
+        taken,
         data_from=pages,
-        name=f"{pages.name}__rejected",
+        name=name,
         primary_key="id",
         write_disposition="merge",
         columns=_REJECTED,
@@ -74,11 +85,11 @@ def rejected_rows(pages: DltResource, rows: PageRows) -> DltResource:
 def ledger_rows(pages: DltResource, report: WindowReport, run_id: str) -> DltResource:
     """Return the resource that adds the window's row to the ledger, once, when its last page has come."""
 
-    def row(_: object) -> dict[str, Any] | None:
+    def row(_: object) -> object:
         if not report.is_read or report.is_in_ledger:
             return None
         report.is_in_ledger = True
-        return ledger_row(report, run_id, "loading")
+        return dlt.mark.with_table_name(ledger_row(report, run_id, "loading"), LEDGER)
 
     return dlt.transformer(
         row,
@@ -108,6 +119,7 @@ def ledger_row(report: WindowReport, run_id: str, outcome: str, reason: str | No
         "distinct_ids": report.distinct_ids,
         "rows_rejected": report.rows_rejected,
         "rows_kept": report.rows_kept,
+        "new_columns": new_columns(report) or None,
         **closing_figures(report, outcome, reason),
     }
 
@@ -123,3 +135,17 @@ def closing_figures(report: WindowReport, outcome: str, reason: str | None) -> M
         "outcome": outcome,
         "reason": reason or report.why_empty,
     }
+
+
+def new_columns(report: WindowReport) -> dict[str, dict[str, Any]]:
+    """Return what came of the fields that are not declared, by the API's name for them."""
+    if report.layout is None:
+        return {}
+    came: dict[str, dict[str, Any]] = {
+        shown(name): {"values": count, "ignored": True} for name, count in report.layout.ignored.items()
+    }
+    for column in report.layout.columns:
+        if column.values:
+            entry = {"column": column.name, "type": column.data_type, "values": column.values}
+            came.setdefault(shown(column.field), {"columns": []})["columns"].append(entry)
+    return came

@@ -2,13 +2,14 @@
 
 import functools
 import sys
+import typing
 from typing import Any
 
 from dlt.common import validation
 from dlt.common.destination import AnyDestination
 from dlt.common.destination.client import DestinationClientConfiguration
 
-_get_type_hints = validation.get_type_hints
+_get_type_hints = typing.get_type_hints
 
 
 @functools.cache
@@ -26,7 +27,7 @@ def read_type_hints_once() -> None:
     def get_type_hints(spec: type, **_: object) -> dict[str, Any]:
         return _type_hints(spec)
 
-    validation.get_type_hints = get_type_hints
+    setattr(validation, typing.get_type_hints.__name__, get_type_hints)
 
 
 def resolve_once(destination: AnyDestination) -> None:

@@ -10,16 +10,20 @@ from typing import Any
 
 import dlt
 from dlt.common.pipeline import LoadInfo
+from dlt.common.schema import Schema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract.source import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.pipeline import Pipeline
 
 from analytics_assets.ingest.errors import ApiError, WindowMovedError, causes, explain
+from analytics_assets.ingest.evolution import Evolution
 from analytics_assets.ingest.ledger import LEDGER, LEDGER_COLUMNS, closing_figures, ledger_row
 from analytics_assets.ingest.once import read_type_hints_once, resolve_once
 from analytics_assets.ingest.report import Journal, WindowReport
+from analytics_assets.ingest.source import FILE_FORMAT
 from analytics_assets.ingest.workdir import working_directory
 from analytics_assets.ingest.writer import duckdb_writer, postgres_writer
 
@@ -48,20 +52,66 @@ class WarehousePipeline(Pipeline):
         with self.writer():
             self.sync_destination()
         self._merge_windows(data)
-        self._extract_proven(data, **kwargs)
-        for report in self.journal.reports.values():
-            if report.window is None and report.total is None and not report.rows_read:
-                what = "an empty first page and no total do not say that there is nothing; the table is left as it is"
-                raise ApiError("incomplete", f"incomplete: {report.endpoint}: full refresh: {what}")
+        for _ in range(MAX_REREADS + 1):
+            self._extract_proven(data, **kwargs)
+            for report in self.journal.reports.values():
+                if report.window is None and report.total is None and not report.rows_read:
+                    what = (
+                        "an empty first page and no total do not say that there is nothing; the table is left as it is"
+                    )
+                    raise ApiError("incomplete", f"incomplete: {report.endpoint}: full refresh: {what}")
+            with self.writer():
+                if self._fits(data):
+                    return self._load_proven()
+            self.journal.log.warning(
+                "reading the window again: another run has given its columns other types meanwhile"
+            )
+        what = "other runs gave its columns other types each time it was read; run it again"
+        raise ApiError("incomplete", f"incomplete: {', '.join(self.journal.reports)}: {what}")
+
+    def _fits(self, source: DltSource) -> bool:
+        """Bring the columns of table and load together; where they do not fit, drop what was read."""
+        schema = self.default_schema
+        loaded = list(self.journal.reports)
+        tables = [*loaded, *(f"{name}__rejected" for name in loaded), LEDGER]
+        with self.destination_client() as client:
+            if not isinstance(client, SqlJobClientBase):
+                return True
+            # what a killed run left has the columns of then; a value put into one would become what that column holds
+            _drop_staging(client.sql_client)
+            evolution = Evolution(client, schema, tables, self.journal.log)
+            again = evolution.settle(has_exact_types=self.destination_kind in _LOCKED)
+        if again is None:
+            if self.destination_kind == "postgres" and evolution.adds_json:
+                self._make_jsonb(schema)
+            return True
+        self.abort_packages()
+        self.schemas.save_schema(again)
+        source.schema = again.clone()
+        return False
+
+    def _make_jsonb(self, schema: Schema) -> None:
+        """Make what is missing of the tables as dlt makes it for other formats than Parquet.
+
+        For Parquet it makes ``json`` of JSON columns, because ADBC cannot copy into ``jsonb``; but only the staging
+        tables are copied into. Can go when ``dlt.destinations.impl.postgres.factory`` makes ``jsonb`` of them.
+        """
+        for name in self.journal.reports:
+            del schema.tables[name]["file_format"]
+        self.schemas.save_schema(schema)
+        self.sync_schema()
+        for name in self.journal.reports:
+            self.default_schema.tables[name]["file_format"] = FILE_FORMAT
+
+    def _load_proven(self) -> LoadInfo:
         self.normalize()
-        with self.writer():
-            info = self.load()
-            info.raise_on_failed_jobs()
-            with self.sql_client() as client:
-                for report in self.journal.reports.values():
-                    self._prove_loaded(client, report, info.loads_ids[0])
-                    self._close_ledger(client, report, "loaded")
-                self._drop_staging(client)
+        info = self.load()
+        info.raise_on_failed_jobs()
+        with self.sql_client() as client:
+            for report in self.journal.reports.values():
+                self._prove_loaded(client, report, info.loads_ids[0])
+                self._close_ledger(client, report, "loaded")
+            self._drop_staging(client)
         return info
 
     def _merge_windows(self, source: DltSource) -> None:
@@ -136,9 +186,7 @@ class WarehousePipeline(Pipeline):
         client.execute_sql(f"UPDATE {LEDGER} SET {assignments} WHERE id = %s", *figures.values(), report.id)
 
     def _drop_staging(self, client: SqlClientBase[Any]) -> None:
-        with client.with_staging_dataset():
-            if client.has_dataset():
-                client.drop_dataset()
+        _drop_staging(client)
 
     def record_failure(self, error: BaseException) -> None:
         """Have the ledger say ``failed`` for each window, unless the warehouse cannot be had; logs when that fails."""
@@ -200,6 +248,12 @@ class WarehousePipeline(Pipeline):
         if self.destination_kind == "postgres":
             return postgres_writer(self.sql_client(), self.dataset_name, self.journal.log)
         return contextlib.nullcontext()
+
+
+def _drop_staging(client: SqlClientBase[Any]) -> None:
+    with client.with_staging_dataset():
+        if client.has_dataset():
+            client.drop_dataset()
 
 
 @contextlib.contextmanager

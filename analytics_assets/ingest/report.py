@@ -13,6 +13,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analytics_assets.ingest.table.layout import Layout
 from analytics_assets.ingest.window import Window
 
 
@@ -48,6 +49,7 @@ class WindowReport:
     rejected: Counter[str] = field(default_factory=Counter)
     id_hashes: "array[int]" = field(default_factory=lambda: array("q"), repr=False)
     seen_columns: set[str] = field(default_factory=set)
+    layout: Layout | None = field(default=None, repr=False)
     preview: list[dict[str, object]] = field(default_factory=list)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     started_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
@@ -82,6 +84,7 @@ class WindowReport:
         del self.id_hashes[:]
         self._counted = (0, 0)
         self.seen_columns.clear()
+        self.layout = None
         self.preview.clear()
 
     @property

@@ -19,6 +19,7 @@ from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, stop_any, stop_when_event_set, wait_exponential
 from tenacity.wait import wait_base
 
+from analytics_assets.ingest import exact_json
 from analytics_assets.ingest.ahead import ReadAhead, Send
 from analytics_assets.ingest.budget import RateBudget
 from analytics_assets.ingest.errors import RETRIED_STATUSES, ApiError
@@ -88,7 +89,7 @@ class ApiResponse(requests.Response):
         """Return the parsed body; raises ``ApiError`` (wrong shape) when it is not JSON."""
         if self._parsed is ...:
             try:
-                self._parsed = orjson.loads(self.content)
+                self._parsed = exact_json.read(self.content)
             except orjson.JSONDecodeError as error:
                 start = self.redact(self.content[:_CHUNK].decode("utf-8", "replace"))[:80]
                 msg = f"wrong shape: {self.url} answered {self.status_code} with no valid JSON ({error.msg}): {start!r}"

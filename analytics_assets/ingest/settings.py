@@ -21,6 +21,7 @@ from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
 SECTION = "analytics_api"
 KEY_NAME = "api_key"
 
+NewColumns = Literal["add", "ignore", "fail"]
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _NonEmpty = Annotated[str, Field(min_length=1)]
 _Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -86,6 +87,10 @@ class Settings(BaseModel):
     rejected_rows: Literal["set_aside", "fail"] = Field(
         default="set_aside",
         description="Rows that cannot be loaded as declared: `<endpoint>__rejected` takes them, or the run fails",
+    )
+    new_columns: NewColumns = Field(
+        default="add",
+        description="Fields that are neither declared nor in the table: `add` columns, `ignore` them, `fail` the run",
     )
     max_concurrent_requests: int = Field(
         default=16, ge=1, le=64, description="Requests in flight at once, per run; 1 reads page by page"

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from dlt.common import jsonpath
 from dlt.common.schema.typing import TColumnSchema, TWriteDispositionConfig
-from dlt.common.schema.utils import dlt_id_column
+from dlt.common.schema.utils import dlt_id_column, dlt_load_id_column
+from dlt.common.typing import TLoaderFileFormat
 from dlt.extract.source import DltSource
 from dlt.sources.rest_api import rest_api_source
 from dlt.sources.rest_api.typing import AuthConfig, RESTAPIConfig
@@ -17,12 +18,14 @@ from analytics_assets.ingest.endpoints import Column, Endpoint
 from analytics_assets.ingest.ledger import ledger_rows, rejected_rows
 from analytics_assets.ingest.pagination import ProvenOffsetPaginator
 from analytics_assets.ingest.report import Journal, WindowReport
-from analytics_assets.ingest.rows import PageRows
 from analytics_assets.ingest.session import open_session
 from analytics_assets.ingest.settings import Settings, load_key
+from analytics_assets.ingest.table.rows import PageRows
 from analytics_assets.ingest.window import Window
 
 SOURCE = "analytics_api"
+# dlt copies it into PostgreSQL in binary form; by CSV, which it takes otherwise, '' would become null
+FILE_FORMAT: TLoaderFileFormat = "parquet"
 # Deletes and inserts in one transaction. dlt's "replace" truncates first, and keeps two rows with one id.
 # Both conditions are always given: one that is left out stays as the last run stored it in the warehouse.
 REPLACE: TWriteDispositionConfig = {
@@ -62,6 +65,7 @@ def build_source(
         },
         "resource_defaults": {
             "write_disposition": disposition,
+            "file_format": FILE_FORMAT,
             "endpoint": {
                 "params": dict(asked),
                 # compiled once: dlt compiles a text anew on every page
@@ -72,7 +76,11 @@ def build_source(
             {
                 "name": endpoint.name,
                 "primary_key": endpoint.id,
-                "columns": [*(_column(endpoint, column) for column in endpoint.columns), dlt_id_column()],
+                "columns": [
+                    *(_column(endpoint, column) for column in endpoint.columns),
+                    dlt_id_column(),
+                    dlt_load_id_column(),
+                ],
                 "endpoint": {
                     "path": endpoint.path,
                     "paginator": ProvenOffsetPaginator(endpoint, settings, aheads[endpoint.name]),

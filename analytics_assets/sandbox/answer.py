@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import orjson
-
+from analytics_assets.ingest import exact_json
 from analytics_assets.sandbox.shape import Shape
 
 
@@ -38,4 +37,4 @@ class Answer:
         total = {self.shape.total_path: len(self.rows)} if self.shape.total_path else {}
         asked = {"limit": self.limit, "offset": self.offset}
         values = {self.shape.data_path: page, **total, **asked, **self.replaced}
-        return orjson.dumps(self.shape.envelope(values))
+        return exact_json.write(self.shape.envelope(values)).encode()

@@ -4,45 +4,18 @@ import random
 import time
 from collections.abc import Callable
 
-import duckdb
 import pytest
 
-from analytics_assets_tests.concurrency.conftest import Postgres, working_directories
+from analytics_assets_tests.concurrency.conftest import working_directories
 from analytics_assets_tests.concurrency.loader import ALL, HOLD, Loads
 from analytics_assets_tests.project import DAY, Project, Row
+from analytics_assets_tests.warehouses import Warehouse
 
 KILLS = {DAY: 13, ALL: 8}
 TABLE = "media_insights"
 STAGES = ("extract", "normalize", "load", "_prove_loaded", "_close_ledger", "_drop_staging")
 
 Look = Callable[[], list[Row]]
-
-
-class Duckdb:
-    """A project's DuckDB file."""
-
-    def __init__(self, project: Project) -> None:
-        """Keep the project."""
-        self._path = str(project.path / "warehouse.duckdb")
-
-    def execute(self, sql: str) -> list[tuple[object, ...]]:
-        """Run a query and return its rows."""
-        with duckdb.connect(self._path, read_only=True) as connection:
-            return connection.execute(sql).fetchall()
-
-    def schemas(self) -> list[str]:
-        """Return the schemas that loads have made, in order."""
-        found = self.execute("SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'analytics%'")
-        return sorted(str(name) for (name,) in found)
-
-
-Warehouse = Duckdb | Postgres
-
-
-@pytest.fixture(params=["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
-def warehouse(request: pytest.FixtureRequest, project: Project) -> Warehouse:
-    """Return each of the two warehouses in turn."""
-    return Duckdb(project) if request.param == "duckdb" else request.getfixturevalue("postgres")
 
 
 def version(number: int) -> list[Row]:

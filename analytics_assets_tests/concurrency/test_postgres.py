@@ -3,10 +3,11 @@
 import pytest
 
 from analytics_assets.sandbox.shape import Shape
-from analytics_assets_tests.concurrency.conftest import Postgres, working_directories
+from analytics_assets_tests.concurrency.conftest import working_directories
 from analytics_assets_tests.concurrency.loader import ALL, HOLD, Loads
 from analytics_assets_tests.concurrency.test_duckdb import ids, of_days
 from analytics_assets_tests.project import KEY, Project
+from analytics_assets_tests.warehouses import Postgres
 
 pytestmark = pytest.mark.postgres
 

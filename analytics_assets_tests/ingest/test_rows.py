@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from analytics_assets.ingest import rows
+from analytics_assets.ingest.table import rows
 from analytics_assets.ingest.window import Window
 from analytics_assets_tests.project import WINDOW, Project, asked, stories
 

@@ -31,6 +31,7 @@ VALUES: dict[str, tuple[str, object]] = {
     "response_timeout": ("120", 120.0),
     "max_response_mb": ("8", 8),
     "rejected_rows": ("fail", "fail"),
+    "new_columns": ("ignore", "ignore"),
     "max_concurrent_requests": ("4", 4),
     "max_requests_per_second": ("2.5", 2.5),
     "max_window_days": ("7", 7),
@@ -48,6 +49,7 @@ WRONG = {
     "max_retries": "-1",
     "backoff_factor": "fast",
     "read_timeout": "0",
+    "new_columns": "perhaps",
     "start_date": "yesterday",
     "timezone": "Mars/Olympus",
 }

@@ -226,6 +226,7 @@ def test_resources_merge_on_the_id(project: Project) -> None:
         assert {column: hints["data_type"] for column, hints in table["columns"].items()} == {
             **{column.name: column.data_type for column in endpoint_of(name).columns},
             "_dlt_id": "text",
+            "_dlt_load_id": "text",
         }
         assert table["columns"]["id"]["nullable"] is False
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import filelock
+import pyarrow as pa
 import pytest
 import requests
 
@@ -22,9 +23,9 @@ from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import explain
 from analytics_assets.ingest.pagination import ProvenOffsetPaginator
 from analytics_assets.ingest.pipeline import WarehousePipeline
-from analytics_assets.ingest.rows import PageRows
 from analytics_assets.ingest.session import ApiAdapter, Redactor
 from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.table.rows import PageRows
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.server import SandboxServer
@@ -344,7 +345,9 @@ GUARDS = [
         "_wait",
         lambda asked, _usual, state: asked(state),
     ),
-    Guard("window filter", _a_row_of_another_day, PageRows, "_inside", lambda _, table: [True] * table.num_rows),
+    Guard(
+        "window filter", _a_row_of_another_day, PageRows, "_inside", lambda _, table: pa.array([True] * table.num_rows)
+    ),
     Guard("exact numbers", _a_whole_number_that_is_none, columns, "_MISREAD", {}),
     Guard("rejected rows", _rejected_rows_are_kept, PageRows, "take_rejected", lambda _: []),
     Guard("proof of arrival", _rows_lost_on_the_way, WarehousePipeline, "_prove_loaded", _NOTHING),

@@ -357,7 +357,7 @@ def test_checks_and_metadata_say_what_is_odd(project: Project) -> None:
     assert (metadata["rows"], metadata["rows_read"], metadata["rows_rejected"]) == (4, 5, 1)
     assert metadata["new_columns"] == "mood"
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
-    rejected, came = checks["no_rows_rejected"], checks["declared_columns_came"]
+    rejected, came = checks["no_rows_rejected"], checks["columns_as_expected"]
     assert not rejected.passed
     assert rejected.metadata["by_reason"].value == {"like_count is text, not a whole number": 1}
     assert not came.passed

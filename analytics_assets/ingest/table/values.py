@@ -1,17 +1,19 @@
 """Where JSON values become a typed column: the one place that knows how, and which values fit nowhere.
 
-A column whose values are all of the declared kind goes to Arrow in one call; any other is converted value by value.
+A column whose values are all of its own kind goes to Arrow in one call; any other is converted value by value. The rule
+is in docs/columns.md: a value arrives as the API sent it, or its row is set aside with the reason.
 """
 
 import datetime as dt
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analytics_assets.ingest import exact_json
 from analytics_assets.ingest.endpoints import DataType
 
 ARROW_TYPES: dict[DataType, pa.DataType] = {
@@ -23,21 +25,29 @@ ARROW_TYPES: dict[DataType, pa.DataType] = {
     "json": pa.string(),
 }
 TOO_DEEP = "is nested too deep"
+HAS_NUL = "holds a NUL character, which PostgreSQL cannot store"
 
 _INT64 = 2**63
-_MISREAD: dict[DataType, type] = {"bigint": float, "double": bool}
-
-
-def typed_column(values: list[Any], data_type: DataType) -> tuple[pa.Array, dict[int, str]]:
-    """Return the values as an array of the declared type; null and, by position, the reason where one fits nowhere."""
-    try:
-        return _in_one_call(values, data_type), {}
-    except (ValueError, TypeError, OverflowError):
-        return _one_by_one(values, data_type)
+# what `int` and `float` read is more: 1_000, digits of other scripts, nan
+_WHOLE_TEXT = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+_NUMBER_TEXT = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
+_NUL = re.compile(b"\0")
+# an escape, not a backslash that stands before `u0000`
+_NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+# Arrow would cut 3.5 to 3, and make true 1.0
+_MISREAD_BY_ARROW: dict[DataType, type] = {"bigint": float, "double": bool}
 
 
 class RejectedError(ValueError):
     """A value that cannot be loaded as its column is declared; the message is the reason."""
+
+
+def typed_column(values: list[Any], data_type: DataType) -> tuple[pa.Array, dict[int, str]]:
+    """Return the values as an array of that type; null and, by position, the reason where one fits nowhere."""
+    try:
+        return _in_one_call(values, data_type), {}
+    except (ValueError, TypeError, OverflowError):
+        return _one_by_one(values, data_type)
 
 
 def moment(value: object) -> dt.datetime:
@@ -59,8 +69,24 @@ def moment(value: object) -> dt.datetime:
     raise RejectedError(msg)
 
 
+def is_exact_as_double(number: int) -> bool:
+    """Say whether a double holds this whole number exactly: each up to 2**53, beyond that some."""
+    try:
+        return int(float(number)) == number
+    except OverflowError:
+        return False
+
+
+def kind_of(value: object) -> str:
+    """Name a JSON value's type as JSON does."""
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "text", dict: "an object", list: "a list"}
+    return names.get(type(value), "null")
+
+
 def _text(value: object) -> str:
     if isinstance(value, str):
+        if "\0" in value:
+            raise RejectedError(HAS_NUL)
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -70,11 +96,11 @@ def _text(value: object) -> str:
 
 def _bigint(value: object) -> int:
     if isinstance(value, str):
-        try:
-            value = int(value)
-        except ValueError:
+        if not _WHOLE_TEXT.fullmatch(value):
             msg = "is text, not a whole number"
-            raise RejectedError(msg) from None
+            raise RejectedError(msg)
+        # a longer one is out of range anyway, and `int` refuses some thousand digits
+        value = int(value) if len(value) <= _MOST_DIGITS else _INT64
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
@@ -90,11 +116,13 @@ def _double(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         msg = f"is {kind_of(value)}, not a number"
         raise RejectedError(msg)
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
+    if isinstance(value, str) and not _NUMBER_TEXT.fullmatch(value):
         msg = "is no number that fits"
-        raise RejectedError(msg) from None
+        raise RejectedError(msg)
+    if isinstance(value, int) and not is_exact_as_double(value):
+        msg = "is a whole number that a double cannot hold exactly"
+        raise RejectedError(msg)
+    number = float(value)
     if not math.isfinite(number):
         msg = "is not a finite number"
         raise RejectedError(msg)
@@ -108,44 +136,51 @@ def _bool(value: object) -> bool:
     raise RejectedError(msg)
 
 
-def json_text(value: object) -> str:
-    """Write a value as JSON; raises ``RejectedError`` for one that is nested deeper than orjson writes."""
+def _json(value: object) -> str:
     try:
-        return orjson.dumps(value).decode()
-    except TypeError:
-        msg = TOO_DEEP
-        raise RejectedError(msg) from None
+        text = exact_json.write(value)
+    except exact_json.TooDeepError:
+        raise RejectedError(TOO_DEEP) from None
+    if _NUL_ESCAPE.search(text.encode()):
+        raise RejectedError(HAS_NUL)
+    return text
 
 
+_MOST_DIGITS = 100
 _CONVERT: dict[DataType, Callable[[Any], Any]] = {
     "text": _text,
     "bigint": _bigint,
     "double": _double,
     "bool": _bool,
     "timestamp": moment,
-    "json": json_text,
+    "json": _json,
 }
 
 
-def kind_of(value: object) -> str:
-    """Name a JSON value's type as JSON does."""
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "text", dict: "an object", list: "a list"}
-    return names.get(type(value), "null")
-
-
 def _in_one_call(values: list[Any], data_type: DataType) -> pa.Array:
-    """Convert a column whose values are all of the declared kind; raises when one needs a closer look."""
+    """Convert a column whose values are all of the column's kind; raises when one needs a closer look."""
     if data_type == "json":
-        return pa.array([None if value is None else json_text(value) for value in values], pa.string())
+        write = exact_json.write
+        array = pa.array([None if value is None else write(value) for value in values], pa.string())
+        return _without(_NUL_ESCAPE, array)
     if data_type == "timestamp":
         array = pa.array(values, pa.string()).cast(ARROW_TYPES["timestamp"])
         # raises for the years that an offset moves out of Python's 1 to 9999
         pc.min_max(array).as_py()
         return array
-    if _MISREAD.get(data_type) in set(map(type, values)):
-        msg = "Arrow would cut 3.5 to 3, and make true 1.0"
+    if _MISREAD_BY_ARROW.get(data_type) in set(map(type, values)):
+        msg = "one by one"
         raise TypeError(msg)
-    return pa.array(values, ARROW_TYPES[data_type])
+    array = pa.array(values, ARROW_TYPES[data_type])
+    return _without(_NUL, array) if data_type == "text" else array
+
+
+def _without(unwanted: re.Pattern[bytes], array: pa.Array) -> pa.Array:
+    """Return the array; raises ``ValueError`` when its text holds this: one search through all of it."""
+    text = array.buffers()[2]
+    if text is not None and unwanted.search(text):
+        raise ValueError(HAS_NUL)
+    return array
 
 
 def _one_by_one(values: list[Any], data_type: DataType) -> tuple[pa.Array, dict[int, str]]:

@@ -1,0 +1,119 @@
+"""Before a load, under the writer's lock: what the load has for columns, and what the table has by now.
+
+Rows are read without the lock, by the columns that the table had then. Another run may have added some meanwhile, or
+given a field another type. Where a value would be changed by going into its column, nothing is loaded.
+"""
+
+import json
+import logging
+from typing import Any
+
+from dlt.common.schema import Schema
+from dlt.common.schema.typing import TColumnSchema
+from dlt.destinations.exceptions import DatabaseException, DatabaseUndefinedRelation
+from dlt.destinations.job_client_impl import SqlJobClientBase
+
+from analytics_assets.ingest.errors import ApiError
+from analytics_assets.ingest.table.layout import FIELD_HINT, KEEPS_TYPE_HINT
+
+_EXACT = 2**53
+# every value of the first is one of the second
+_WIDER = {("bigint", "double"), ("json", "text")}
+
+
+class Evolution:
+    """The columns of these tables: those of ``schema``, which the load was read with, and those of the warehouse."""
+
+    def __init__(self, client: SqlJobClientBase, schema: Schema, tables: list[str], log: logging.Logger) -> None:
+        self._client = client
+        self._schema = schema
+        self._tables = tables
+        self._log = log
+        self.adds_json = False
+        """Whether the load brings JSON columns that the tables do not have."""
+
+    def settle(self, *, has_exact_types: bool) -> Schema | None:
+        """Make the load fit the tables, and the tables wide enough for it.
+
+        Where it does not fit, return the schema to read the window with again. Else ``schema`` takes on what other runs
+        have added. ``has_exact_types`` says that dlt knows a column's type from what the database calls it. Raises
+        ``ApiError`` (setting) for a declared column that the table has in another type.
+        """
+        stored = self._stored()
+        held = dict(self._client.get_storage_tables(self._tables)) if has_exact_types else {}
+        again = stored.clone() if stored else self._schema.clone()
+        fits = True
+        for table in self._tables:
+            columns = self._schema.tables[table]["columns"] if table in self._schema.tables else {}
+            known = again.tables[table]["columns"] if table in again.tables else {}
+            for name, column in columns.items():
+                there = held.get(table, {}).get(name) or (known.get(name) if stored else None)
+                self.adds_json |= not there and column.get("data_type") == "json"
+                if there and not self._settle_column(table, column, there, known.get(name, {"name": name})):
+                    fits = False
+        if not fits:
+            return again
+        if stored is not None:
+            self._take_on(stored)
+        return None
+
+    def _settle_column(self, table: str, ours: TColumnSchema, there: TColumnSchema, known: TColumnSchema) -> bool:
+        """Say whether our values can go into the column that is there; else ``known`` says what it holds."""
+        has, wants = there.get("data_type"), ours.get("data_type")
+        name = str(ours.get("name"))
+        # two runs at once may have given one name to two fields
+        is_same_field = FIELD_HINT not in known or known.get(FIELD_HINT) == ours.get(FIELD_HINT, known.get(FIELD_HINT))
+        if (has == wants or wants is None) and is_same_field:
+            return True
+        if (has, wants) in _WIDER and is_same_field and self._widen(table, name, ours):
+            return True
+        if FIELD_HINT not in ours:
+            what = f"{table}.{name} is declared {wants}, and the table in the warehouse has {has}"
+            raise ApiError("setting", f"setting: {what}: change the column there, or declare it as it is")
+        # dlt's TypedDict knows only its own hints
+        hints: dict[str, Any] = known  # type: ignore[assignment]
+        hints.update({"data_type": has, KEEPS_TYPE_HINT: has == "bigint"})
+        return False
+
+    def _widen(self, table: str, name: str, column: TColumnSchema) -> bool:
+        """Give the table's column the wider type, unless that would change a value that it holds, or is not allowed."""
+        client = self._client.sql_client
+        qualified, escaped = client.make_qualified_table_name(table), client.escape_column_name(name)
+        if column.get("data_type") == "double":
+            query = f"SELECT COUNT(*) FROM {qualified} WHERE {escaped} > {_EXACT} OR {escaped} < -{_EXACT}"
+            if (client.execute_sql(query) or [(0,)])[0][0]:
+                return False
+        wider = self._client.type_mapper.to_destination_type(column, self._client.prepare_load_table(table))
+        try:
+            client.execute_sql(f"ALTER TABLE {qualified} ALTER COLUMN {escaped} SET DATA TYPE {wider}")
+        except DatabaseException as error:
+            self._log.warning("%s.%s stays as it is: %s", table, name, error)
+            return False
+        self._log.info("%s.%s is %s from now on", table, name, wider)
+        return True
+
+    def _stored(self) -> Schema | None:
+        """Return the schema that the last load stored, if it is not the one that this window was read with."""
+        try:
+            # dlt returns `None` where it has stored none
+            stored = getattr(self._client.get_stored_schema(self._schema.name), "schema", None)
+        except DatabaseUndefinedRelation:
+            return None
+        return Schema.from_stored_schema(json.loads(stored)) if stored else None
+
+    def _take_on(self, stored: Schema) -> None:
+        """Give our schema what others have stored meanwhile; dlt would store ours without it."""
+        if stored.version_hash == self._schema.stored_version_hash:
+            return
+        for name, table in stored.tables.items():
+            if name not in self._tables:
+                self._schema.update_table(_copy(table), normalize_identifiers=False)
+                continue
+            ours = self._schema.tables[name]["columns"]
+            missing = {column: hint for column, hint in table["columns"].items() if column not in ours}
+            if missing:
+                self._schema.update_table({"name": name, "columns": missing}, normalize_identifiers=False)
+
+
+def _copy(table: Any) -> Any:  # noqa: ANN401 (dlt's TypedDicts)
+    return json.loads(json.dumps(table))

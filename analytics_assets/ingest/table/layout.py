@@ -1,0 +1,258 @@
+"""The columns of a table, and above all those that nobody declared: decided while rows come.
+
+A column's first type is its type. Whole numbers and decimals share a column as long as a double holds each of them
+exactly. A value of any other type goes to a column beside it, named as dlt names it: ``mood__v_text``. What was decided
+stands in dlt's stored schema of the table, in hints of our own, and is the beginning of the next load.
+"""
+
+import dataclasses
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from dlt.common.destination import DestinationCapabilitiesContext
+from dlt.common.libs.pyarrow import dlt_column_to_arrow_field
+from dlt.common.normalizers.naming import NamingConvention
+from dlt.common.schema.typing import C_DLT_ID, C_DLT_LOAD_ID, TColumnSchema, TTableSchemaColumns
+
+from analytics_assets.ingest.endpoints import DataType, Endpoint
+from analytics_assets.ingest.errors import ApiError
+from analytics_assets.ingest.settings import NewColumns
+from analytics_assets.ingest.table.names import column_name, plain_name, short, shown, variant_name
+from analytics_assets.ingest.table.values import ARROW_TYPES, is_exact_as_double, kind_of, typed_column
+
+Row = dict[str, Any]
+FIELD_HINT = "x-api-field"
+FIRST_SEEN_HINT = "x-first-seen"
+KEEPS_TYPE_HINT = "x-keeps-type"
+"""Hints of a column in dlt's schema: the API's name for it, the day it was first seen, and that it holds a whole number
+which a double could not."""
+
+_MOST_COLUMNS = 1_000
+_EXACT = 2**53
+_KINDS: dict[type, DataType] = {str: "text", bool: "bool", int: "bigint", float: "double", dict: "json", list: "json"}
+
+
+@dataclass
+class ExtraColumn:
+    """A column that is not declared. ``values`` counts those that came in this pass, nulls aside."""
+
+    field: str
+    name: str
+    data_type: DataType
+    first_seen: str
+    is_variant: bool = False
+    is_new: bool = True
+    can_widen: bool = True
+    values: int = dataclasses.field(default=0, compare=False)
+
+    @property
+    def hint(self) -> TColumnSchema:
+        """The column as dlt's schema has it."""
+        hint: TColumnSchema = {"name": self.name, "data_type": self.data_type, "nullable": True}
+        if self.is_variant:
+            hint["variant"] = True
+        return hint | {FIELD_HINT: self.field, FIRST_SEEN_HINT: self.first_seen}  # type: ignore[return-value]
+
+    @property
+    def description(self) -> str:
+        """One line for the catalogue."""
+        called = "" if self.field == self.name else f"; the API calls it {shown(self.field)}"
+        beside = f"; values of another type than the column before `__v_{self.data_type}`" if self.is_variant else ""
+        return f"Not declared; first seen {self.first_seen or 'before 2026-11'}{called}{beside}"
+
+
+class Layout:
+    """The columns of one table during one pass over a window.
+
+    ``held`` are the columns that the table has already, as dlt's schema has them. ``names`` are those of the declared
+    columns in the warehouse. ``ignored`` counts the values that ``new_columns`` keeps out, by field.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, new_columns: NewColumns, naming: NamingConvention, held: TTableSchemaColumns
+    ) -> None:
+        self.ignored: Counter[str] = Counter()
+        self.names = {column.name: naming.normalize_path(column.name) for column in endpoint.columns}
+        self._endpoint = endpoint
+        self._adds = new_columns == "add"
+        self._fails = new_columns == "fail"
+        self._naming = short(naming)
+        self._today = dt.datetime.now(dt.UTC).date().isoformat()
+        self._declared = set(self.names)
+        self._taken = set(self.names.values())
+        # undeclared columns by name, and those of each field: of its first type, and of others
+        self._extras: dict[str, ExtraColumn] = {}
+        self._firsts: dict[str, ExtraColumn] = {}
+        self._variants: dict[tuple[str, DataType], ExtraColumn] = {}
+        # columns whose field is not known, for they are older than these hints
+        self._unclaimed: dict[str, TColumnSchema] = {}
+        for name, column in held.items():
+            self._hold(name, column)
+        self.declared = _declared(endpoint, self.names)
+        self._fields = _held(held) | {field.name: field for field in self.declared}
+
+    @property
+    def columns(self) -> list[ExtraColumn]:
+        """All undeclared columns, those that the table has already first."""
+        return list(self._extras.values())
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of a file, those of the table in their order and then the new ones.
+
+        dlt expects them so, and would write the file again.
+        """
+        extras = {
+            name: pa.field(name, ARROW_TYPES[column.data_type])
+            for name, column in self._extras.items()
+            if column.data_type in ARROW_TYPES
+        }
+        return pa.schema([*({name: extras.get(name, field) for name, field in self._fields.items()} | extras).values()])
+
+    def take(self, rows: list[Row]) -> tuple[dict[str, pa.Array], dict[int, str]]:
+        """Return the rows' undeclared values by column, and by position the reason where one fits nowhere.
+
+        Raises ``ApiError`` (wrong shape) for new fields where the setting says so, and for more columns than a table
+        can have.
+        """
+        arrays: dict[str, pa.Array] = {}
+        reasons: dict[int, str] = {}
+        fields = set().union(*rows) - self._declared
+        # new ones whose names stay as they are come first, so that they get their names
+        new = sorted(fields - self._firsts.keys(), key=lambda name: (plain_name(name, self._naming) != name, name))
+        for name in [*(name for name in self._firsts if name in fields), *new]:
+            self._take_field(name, [row.get(name) for row in rows], arrays, reasons)
+        if self.ignored and self._fails:
+            came = ", ".join(f"{shown(name)} in {count} rows" for name, count in sorted(self.ignored.items()))
+            what = f"fields came that are neither declared nor in the table: {came}"
+            raise ApiError("wrong shape", f'wrong shape: {self._endpoint.name}: {what} (new_columns = "fail")')
+        return arrays, reasons
+
+    def _take_field(self, name: str, values: list[Any], arrays: dict[str, pa.Array], reasons: dict[int, str]) -> None:
+        kinds = {_KINDS[kind] for kind in set(map(type, values)) if kind is not type(None)}
+        if not kinds:
+            return
+        first = self._firsts.get(name)
+        if first is None and not self._adds and plain_name(name, self._naming) not in self._unclaimed:
+            self.ignored[name] += len(values) - values.count(None)
+            return
+        if len(kinds) == 1 and (first or self._new(name, min(kinds))).data_type in kinds:
+            homes = {self._firsts[name].name: (self._firsts[name], values)}
+        else:
+            homes = self._sort(name, values, reasons)
+        for column, own in homes.values():
+            array, misfits = typed_column(own, column.data_type)
+            for i, reason in misfits.items():
+                reasons.setdefault(i, f"{shown(name)} {reason}")
+            if column.data_type == "bigint" and column.can_widen:
+                column.can_widen = is_within(array)
+            column.values += len(array) - array.null_count
+            arrays[column.name] = array
+
+    def _sort(self, name: str, values: list[Any], reasons: dict[int, str]) -> dict[str, tuple[ExtraColumn, list[Any]]]:
+        """Give each value to the column that can hold it as it is."""
+        homes: dict[str, tuple[ExtraColumn, list[Any]]] = {}
+        for i, value in enumerate(values):
+            if value is None:
+                continue
+            home = self._home(name, value)
+            if home is None:
+                held = self._firsts[name].data_type
+                reasons.setdefault(i, f"{shown(name)} is {kind_of(value)}, and its column holds {held}")
+                continue
+            _, own = homes.setdefault(home.name, (home, [None] * len(values)))
+            own[i] = value
+        return homes
+
+    def _home(self, name: str, value: object) -> ExtraColumn | None:
+        kind = _KINDS[type(value)]
+        first = self._firsts.get(name) or self._new(name, kind)
+        if isinstance(value, int) and kind == "bigint":
+            if first.data_type == "double" and is_exact_as_double(value):
+                return first
+            first.can_widen = first.can_widen and abs(value) <= _EXACT
+        if kind == "double" and first.data_type == "bigint" and first.can_widen:
+            first.data_type = "double"
+        if first.data_type == kind:
+            return first
+        if not self._adds:
+            return None
+        return self._variants.get((name, kind)) or self._new_variant(first, kind)
+
+    def _new(self, name: str, data_type: DataType) -> ExtraColumn:
+        """Return the field's column: one that the table has under that name, or a new one."""
+        plain = plain_name(name, self._naming)
+        if older := self._unclaimed.pop(plain, None):
+            return self._keep(name, older)
+        column = ExtraColumn(name, column_name(name, self._naming, self._taken), data_type, self._today)
+        self._firsts[name] = self._count(column)
+        return column
+
+    def _new_variant(self, first: ExtraColumn, data_type: DataType) -> ExtraColumn:
+        name = variant_name(first.name, data_type)
+        older = self._unclaimed.pop(name, None)
+        if older is None and name in self._taken:
+            name = column_name(f"{first.field} as {data_type}", self._naming, self._taken)
+        column = ExtraColumn(first.field, name, data_type, self._today, is_variant=True, is_new=older is None)
+        self._variants[first.field, data_type] = self._count(column)
+        return column
+
+    def _count(self, column: ExtraColumn) -> ExtraColumn:
+        self._extras[column.name] = column
+        self._taken.add(column.name)
+        if len(self._taken) > _MOST_COLUMNS:
+            what = f"more than {_MOST_COLUMNS} columns, the last for the field {shown(column.field)}"
+            advice = 'Does the API send data as names of fields? new_columns = "ignore" leaves such fields out'
+            raise ApiError("wrong shape", f"wrong shape: {self._endpoint.name}: {what}. {advice}")
+        return column
+
+    def _hold(self, name: str, column: TColumnSchema) -> None:
+        if name in self._taken or name.startswith("_dlt") or "data_type" not in column:
+            return
+        self._taken.add(name)
+        field = dict(column).get(FIELD_HINT)
+        if field is None:
+            self._unclaimed[name] = column
+        else:
+            self._keep(str(field), column)
+
+    def _keep(self, name: str, held: TColumnSchema) -> ExtraColumn:
+        hints: dict[str, Any] = dict(held)
+        column = ExtraColumn(
+            name,
+            hints["name"],
+            hints["data_type"],
+            hints.get(FIRST_SEEN_HINT, ""),
+            is_variant=bool(hints.get("variant")),
+            is_new=False,
+            can_widen=not hints.get(KEEPS_TYPE_HINT),
+        )
+        self._extras[column.name] = column
+        if column.is_variant:
+            self._variants[name, column.data_type] = column
+        else:
+            self._firsts[name] = column
+        return column
+
+
+def is_within(whole_numbers: pa.Array) -> bool:
+    """Say whether all of these are within what a double holds exactly."""
+    edges = pc.min_max(whole_numbers).as_py()
+    return edges["min"] is None or (edges["min"] >= -_EXACT and edges["max"] <= _EXACT)
+
+
+def _declared(endpoint: Endpoint, names: dict[str, str]) -> pa.Schema:
+    """Return the declared columns and dlt's own."""
+    own = [pa.field(names[column.name], ARROW_TYPES[column.data_type], column.nullable) for column in endpoint.columns]
+    return pa.schema([*own, *(pa.field(name, pa.string(), nullable=False) for name in (C_DLT_ID, C_DLT_LOAD_ID))])
+
+
+def _held(columns: TTableSchemaColumns) -> dict[str, pa.Field]:
+    """Return the columns of a table as dlt writes them, by name."""
+    caps = DestinationCapabilitiesContext.generic_capabilities()
+    complete = {name: column for name, column in columns.items() if column.get("data_type")}
+    return {name: dlt_column_to_arrow_field(column, caps, "UTC") for name, column in complete.items()}

@@ -1,0 +1,222 @@
+"""A step of a dlt resource: pages of JSON rows in, what is to be loaded out, rows that cannot be loaded set aside."""
+
+import base64
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import dlt
+import pyarrow as pa
+import pyarrow.compute as pc
+from dlt.common.schema.typing import C_DLT_ID, C_DLT_LOAD_ID
+from dlt.extract.items import DataItemWithMeta
+from dlt.sources.helpers.rest_client.client import PageData
+
+from analytics_assets.ingest import exact_json
+from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.errors import ApiError
+from analytics_assets.ingest.report import WindowReport
+from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.table.files import TableFiles, current_load_id
+from analytics_assets.ingest.table.layout import Layout, Row
+from analytics_assets.ingest.table.values import ARROW_TYPES, TOO_DEEP, kind_of, typed_column
+
+_SAY_EVERY_SECONDS = 2.0
+_PREVIEW_ROWS = 5
+# a page at a time costs Arrow's overhead for each; a file's groups of rows cost Parquet's
+_ROWS_CONVERTED_AT_ONCE = 2_000
+_ROWS_HANDED_ON_AT_ONCE = 10_000
+_ID_LENGTH = 14
+
+# an Arrow table, a file to import, or the empty list
+Item = DataItemWithMeta | list[Row] | Any
+
+
+class PageRows:
+    """A step of a dlt resource: a page of JSON rows in; out come files to load, and figures in the report.
+
+    In a load the files come when the window is read. Where the resource is only iterated over, Arrow tables come, some
+    thousand rows at a time.
+
+    Rows outside the window are dropped and counted. A row without a cursor value is kept and counted: the API
+    returned it for this window, and dropping it would lose it. A row that cannot be loaded as it is is set aside
+    in ``rejected``, or fails the run where the setting ``rejected_rows`` says so.
+    """
+
+    def __init__(self, endpoint: Endpoint, settings: Settings, report: WindowReport, log: logging.Logger) -> None:
+        self.rejected: list[Row] = []
+        self._endpoint = endpoint
+        self._fail_on_rejected = settings.rejected_rows == "fail"
+        self._new_columns = settings.new_columns
+        self._report = report
+        self._log = log
+        self._said_at = time.monotonic()
+        self._waiting: list[Any] = []
+        self._converted: list[pa.Table] = []
+        self._layout: Layout
+        self._load_id: str | None
+        self._files: TableFiles | None
+
+    def __call__(self, page: PageData[Any], meta: object = None) -> Iterator[Item] | None:  # noqa: ARG002
+        """Take one page; many are converted at once, the last even if empty.
+
+        No generator: dlt converts the next page before a generator has come to its end.
+        """
+        report = self._report
+        if report.pages == 1:
+            self._begin()
+        self._waiting += page
+        report.is_read = not page.paginator.has_next_page
+        self._say()
+        # the first at once: who wants one row does not want ten thousand
+        is_due = report.is_read or report.pages == 1
+        if is_due or len(self._waiting) >= _ROWS_CONVERTED_AT_ONCE:
+            self._convert_waiting()
+        if is_due or sum(map(len, self._converted)) >= _ROWS_HANDED_ON_AT_ONCE:
+            return self._hand_on()
+        return None
+
+    def take_rejected(self) -> list[Row]:
+        """Return the rows set aside since the last call, for ``<endpoint>__rejected``."""
+        taken, self.rejected = self.rejected, []
+        return taken
+
+    def _begin(self) -> None:
+        """Begin a pass; one that was given up may have left something."""
+        self._waiting.clear()
+        self._converted.clear()
+        self.rejected.clear()
+        schema = dlt.current.source_schema()
+        held = schema.tables.get(self._endpoint.name, {}).get("columns", {})
+        self._layout = self._report.layout = Layout(self._endpoint, self._new_columns, schema.naming, held)
+        self._load_id = current_load_id()
+        self._files = TableFiles() if self._load_id else None
+
+    def _hand_on(self) -> Iterator[Item] | None:
+        table = pa.concat_tables(self._converted, promote_options="permissive")
+        self._converted.clear()
+        table = _with_ids(table, self._load_id)
+        if self._files is None:
+            return iter([table])
+        self._files.add(table, self._layout.schema)
+        if self._report.is_read:
+            return self._imports(self._files)
+        # nothing of the table yet, but the rows that were set aside go on
+        return iter([[]]) if self.rejected else None
+
+    def _imports(self, files: TableFiles) -> Iterator[Item]:
+        """Yield the files of the window, and tell dlt of the columns that were found.
+
+        It hears of them after the first file: by then it has the declared ones, which shall stand first.
+        """
+        declared = self._layout.declared.empty_table()
+        for path, rows in files.finished(self._layout.schema):
+            yield dlt.mark.with_file_import(str(path), "parquet", rows, declared)
+        columns = {column.name: column.hint for column in self._layout.columns if column.is_new or column.values}
+        dlt.current.source_schema().update_table({"name": self._endpoint.name, "columns": columns})
+
+    def _convert_waiting(self) -> None:
+        """Convert what waits, sort it into kept, outside and rejected, and count."""
+        report = self._report
+        page, self._waiting = self._waiting, []
+        table, rows, rejected = self._declared(page)
+        report.seen_columns.update(*rows)
+        inside = self._inside(table)
+        report.rows_outside += len(rows) - inside.true_count
+        if inside.true_count < len(rows):
+            table = table.filter(inside)
+            rows = [row for row, is_inside in zip(rows, inside.to_pylist(), strict=True) if is_inside]
+        extras, reasons = self._layout.take(rows)
+        for name, array in extras.items():
+            table = table.append_column(name, array)
+        if reasons:
+            table = table.filter(pa.array([i not in reasons for i in range(len(rows))]))
+            rejected += [(rows[i], reasons[i]) for i in sorted(reasons)]
+        self._set_aside(rejected)
+        report.rows_kept += table.num_rows
+        if len(report.preview) < _PREVIEW_ROWS:
+            report.preview += table.slice(0, _PREVIEW_ROWS - len(report.preview)).to_pylist()
+        self._converted.append(table)
+
+    def _declared(self, page: list[Any]) -> tuple[pa.Table, list[Row], list[tuple[Any, str]]]:
+        """Return the declared columns as a table, its rows in the same order, and rows that do not fit with reasons."""
+        rows: list[Row] = [row for row in page if type(row) is dict]
+        rejected = [(row, f"is {kind_of(row)}, not an object") for row in page if type(row) is not dict]
+        arrays: dict[str, pa.Array] = {}
+        reasons: dict[int, str] = {}
+        for column in self._endpoint.columns:
+            values = [row.get(column.name) for row in rows]
+            array, misfits = typed_column(values, column.data_type)
+            if not column.nullable and array.null_count:
+                misfits = {i: "is missing" for i, value in enumerate(values) if value is None} | misfits
+            reasons = {i: f"{column.name} {reason}" for i, reason in misfits.items()} | reasons
+            arrays[self._layout.names[column.name]] = array
+        table = pa.table(arrays)
+        if reasons:
+            rejected += [(rows[i], reasons[i]) for i in sorted(reasons)]
+            table = table.filter(pa.array([i not in reasons for i in range(len(rows))]))
+            rows = [row for i, row in enumerate(rows) if i not in reasons]
+        return table, rows, rejected
+
+    def _inside(self, table: pa.Table) -> pa.BooleanArray:
+        """Return the mask of the rows inside the window, or without a cursor value."""
+        cursor = table[self._layout.names[self._endpoint.cursor]].combine_chunks()
+        self._report.rows_without_cursor += cursor.null_count
+        window = self._report.window
+        if window is None:
+            return pa.repeat(pa.scalar(value=True), len(cursor))
+        start, end = (pa.scalar(edge, ARROW_TYPES["timestamp"]) for edge in (window.start, window.end))
+        return pc.fill_null(pc.and_(pc.greater_equal(cursor, start), pc.less(cursor, end)), fill_value=True)
+
+    def _set_aside(self, rejected: list[tuple[Any, str]]) -> None:
+        window = str(self._report.window or "all history")
+        for row, reason in rejected:
+            self._report.rejected[reason] += 1
+            raw = _raw(row)
+            # the same row rejected again replaces itself
+            digest = hashlib.sha256(f"{window}\n{reason}\n{raw}".encode()).hexdigest()
+            self.rejected.append({"id": digest, "reason": reason, "raw": raw, "window": window})
+        if rejected and self._fail_on_rejected:
+            msg = (
+                f"wrong shape: {self._endpoint.name}: rows cannot be loaded as they are: {dict(self._report.rejected)}"
+            )
+            raise ApiError("wrong shape", msg)
+
+    def _say(self) -> None:
+        """Say how far the window is: at the end, and every two seconds until then."""
+        if self._report.is_read or time.monotonic() - self._said_at > _SAY_EVERY_SECONDS:
+            self._said_at = time.monotonic()
+            self._log.info("%s: %s", self._endpoint.name, self._report.progress)
+
+
+def _with_ids(table: pa.Table, load_id: str | None) -> pa.Table:
+    """Return the table with dlt's columns: ids of the rows such as dlt makes them, and the id of the load."""
+    count = table.num_rows
+    # three random bytes are four characters
+    text = base64.b64encode(os.urandom((count * _ID_LENGTH // 4 + 1) * 3))
+    starts = pa.array(range(0, count * _ID_LENGTH + 1, _ID_LENGTH), pa.int32())
+    ids = pa.Array.from_buffers(pa.string(), count, [None, starts.buffers()[1], pa.py_buffer(text)])
+    table = table.append_column(pa.field(C_DLT_ID, ids.type, nullable=False), ids)
+    if load_id is None:
+        return table
+    load_ids = pa.repeat(pa.scalar(load_id, pa.string()), count)
+    return table.append_column(pa.field(C_DLT_LOAD_ID, load_ids.type, nullable=False), load_ids)
+
+
+def _raw(row: object) -> str:
+    """Write a row as JSON; a value that is nested too deep gives way to these words."""
+    try:
+        return exact_json.write(row, sort_keys=True)
+    except exact_json.TooDeepError:
+        return _raw({name: _or_words(value) for name, value in row.items()} if isinstance(row, dict) else TOO_DEEP)
+
+
+def _or_words(value: object) -> object:
+    try:
+        exact_json.write([value])
+    except exact_json.TooDeepError:
+        return TOO_DEEP
+    return value

@@ -1,0 +1,128 @@
+"""The two warehouses that tests load into: a project's DuckDB file, and a PostgreSQL database of the session's own."""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+from urllib.parse import urlsplit
+
+import duckdb
+import psycopg2  # type: ignore[import-untyped]
+import pytest
+
+from analytics_assets_tests.project import Project, Row
+
+_SERVER = "postgresql://postgres:unused@127.0.0.1:5432/test"
+
+
+class Postgres:
+    """A PostgreSQL database: its address, and what stands in it."""
+
+    def __init__(self, url: str) -> None:
+        """Keep the address."""
+        self.url = url
+
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows."""
+        with closing(psycopg2.connect(self.url)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                return cursor.fetchall() if cursor.description else []
+
+    def schemas(self) -> list[str]:
+        """Return the schemas that loads have made, in order."""
+        found = self.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'analytics%' ORDER BY nspname")
+        return [name for (name,) in found]
+
+    def table(self, name: str, order: str = "id") -> list[Row]:
+        """Return a table without dlt's own columns."""
+        row = "to_jsonb(t) - '_dlt_id' - '_dlt_load_id'"
+        return [found for (found,) in self.execute(f"SELECT {row} FROM analytics.{name} AS t ORDER BY {order}")]  # noqa: S608
+
+
+class Duckdb:
+    """A project's DuckDB file."""
+
+    def __init__(self, project: Project) -> None:
+        """Keep the project."""
+        self._path = str(project.path / "warehouse.duckdb")
+
+    def execute(self, sql: str) -> list[tuple[object, ...]]:
+        """Run a query and return its rows."""
+        with duckdb.connect(self._path, read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def change(self, sql: str) -> None:
+        """Run a statement that changes something."""
+        with duckdb.connect(self._path) as connection:
+            connection.execute(sql)
+
+    def schemas(self) -> list[str]:
+        """Return the schemas that loads have made, in order."""
+        found = self.execute("SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'analytics%'")
+        return sorted(str(name) for (name,) in found)
+
+
+Warehouse = Duckdb | Postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """Return a database that is made for this session and dropped after it."""
+    address = os.environ.get("ANALYTICS_TEST_POSTGRES", _SERVER)
+    server, name = Postgres(address), f"analytics_test_{secrets.token_hex(4)}"
+    try:
+        server.execute(f"CREATE DATABASE {name}")
+    except psycopg2.OperationalError as error:
+        missing = (
+            "no PostgreSQL: start one and give the address of a user who may create databases as "
+            f"ANALYTICS_TEST_POSTGRES, such as {_SERVER} ({error})"
+        )
+        (pytest.fail if os.environ.get("REQUIRE_ALL") == "1" else pytest.skip)(missing)
+    try:
+        yield Postgres(urlsplit(address)._replace(path=f"/{name}").geturl())
+    finally:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres(postgres_server: Postgres, project: Project, monkeypatch: pytest.MonkeyPatch) -> Postgres:  # noqa: ARG001
+    """Make an empty PostgreSQL database the warehouse."""
+    for schema in postgres_server.schemas():
+        postgres_server.execute(f"DROP SCHEMA {schema} CASCADE")
+    monkeypatch.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres")
+    monkeypatch.setenv("DESTINATION__WAREHOUSE__CREDENTIALS", postgres_server.url)
+    return postgres_server
+
+
+@pytest.fixture(params=["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
+def warehouse(request: pytest.FixtureRequest, project: Project) -> Warehouse:
+    """Return each of the two warehouses in turn."""
+    return Duckdb(project) if request.param == "duckdb" else request.getfixturevalue("postgres")
+
+
+def types(warehouse: Warehouse, table: str) -> dict[str, str]:
+    """Return the types of a table's columns in the database's words and the table's order, without dlt's columns."""
+    found = warehouse.execute(
+        "SELECT column_name, data_type FROM information_schema.columns "  # noqa: S608 - names of the tests
+        f"WHERE table_schema = 'analytics' AND table_name = '{table}' ORDER BY ordinal_position"
+    )
+    return {str(name): str(kind).lower() for name, kind in found if not str(name).startswith("_dlt_")}
+
+
+def contents(warehouse: Warehouse, table: str, order: str = "id") -> list[Row]:
+    """Return a table's rows, JSON parsed, without the columns that are null and dlt's own."""
+    columns = types(warehouse, table)
+    chosen = ", ".join(f'CAST("{name}" AS TEXT)' if "json" in kind else f'"{name}"' for name, kind in columns.items())
+    rows = warehouse.execute(f"SELECT {chosen} FROM analytics.{table} ORDER BY {order}")  # noqa: S608 - the same
+    return [
+        {
+            name: json.loads(str(value)) if "json" in kind else value
+            for (name, kind), value in zip(columns.items(), row, strict=True)
+            if value is not None
+        }
+        for row in rows
+    ]
