@@ -29,8 +29,8 @@ class Evolution:
         self._schema = schema
         self._tables = tables
         self._log = log
-        self.adds_json = False
-        """Whether the load brings JSON columns that the tables do not have."""
+        self.adds_columns = False
+        """Whether the load brings columns that the tables do not have."""
 
     def settle(self, *, has_exact_types: bool) -> Schema | None:
         """Make the load fit the tables, and the tables wide enough for it.
@@ -48,7 +48,7 @@ class Evolution:
             known = again.tables[table]["columns"] if table in again.tables else {}
             for name, column in columns.items():
                 there = held.get(table, {}).get(name) or (known.get(name) if stored else None)
-                self.adds_json |= not there and column.get("data_type") == "json"
+                self.adds_columns |= not there
                 if there and not self._settle_column(table, column, there, known.get(name, {"name": name})):
                     fits = False
         if not fits:

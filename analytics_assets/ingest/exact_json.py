@@ -12,7 +12,7 @@ _LEVELS = 254
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
 # as many digits as the smallest whole number that orjson reads as a float: -2**63 - 1
 _LONG = b"0" * 19
-_WHOLE = re.compile(rb"[\[:,\s](-?[0-9]{19,})(?=[\s,\]}])")
+_WHOLE = re.compile(rb"(?:^|[\[:,\s])(-?[0-9]{19,})(?=[\s,\]}]|$)")
 
 
 class TooDeepError(ValueError):

@@ -82,25 +82,27 @@ class WarehousePipeline(Pipeline):
             evolution = Evolution(client, schema, tables, self.journal.log)
             again = evolution.settle(has_exact_types=self.destination_kind in _LOCKED)
         if again is None:
-            if self.destination_kind == "postgres" and evolution.adds_json:
-                self._make_jsonb(schema)
+            if evolution.adds_columns:
+                self._make_columns(schema)
             return True
         self.abort_packages()
         self.schemas.save_schema(again)
         source.schema = again.clone()
         return False
 
-    def _make_jsonb(self, schema: Schema) -> None:
-        """Make what is missing of the tables as dlt makes it for other formats than Parquet.
+    def _make_columns(self, schema: Schema) -> None:
+        """Make the tables and columns that are missing; dlt by itself makes no table of a window without rows.
 
-        For Parquet it makes ``json`` of JSON columns, because ADBC cannot copy into ``jsonb``; but only the staging
-        tables are copied into. Can go when ``dlt.destinations.impl.postgres.factory`` makes ``jsonb`` of them.
+        On PostgreSQL it makes ``json`` of the JSON columns of a table that is loaded as Parquet, because ADBC cannot copy
+        into ``jsonb``; but only the staging table is copied into, so this table is made as for another format. That can
+        go when ``dlt.destinations.impl.postgres.factory`` makes ``jsonb`` of them.
         """
-        for name in self.journal.reports:
+        loaded = [name for name in self.journal.reports if self.destination_kind == "postgres"]
+        for name in loaded:
             del schema.tables[name]["file_format"]
         self.schemas.save_schema(schema)
         self.sync_schema()
-        for name in self.journal.reports:
+        for name in loaded:
             self.default_schema.tables[name]["file_format"] = FILE_FORMAT
 
     def _load_proven(self) -> LoadInfo:

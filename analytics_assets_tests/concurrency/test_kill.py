@@ -9,7 +9,7 @@ import pytest
 from analytics_assets_tests.concurrency.conftest import working_directories
 from analytics_assets_tests.concurrency.loader import ALL, HOLD, Loads
 from analytics_assets_tests.project import DAY, Project, Row
-from analytics_assets_tests.warehouses import Warehouse
+from analytics_assets_tests.warehouses import Warehouse, types
 
 KILLS = {DAY: 13, ALL: 8}
 TABLE = "media_insights"
@@ -18,8 +18,12 @@ STAGES = ("extract", "normalize", "load", "_prove_loaded", "_close_ledger", "_dr
 Look = Callable[[], list[Row]]
 
 
-def version(number: int) -> list[Row]:
-    """Return the rows as they are after that many restatements: new values, one row gone and one new each time."""
+def version(number: int, *, more: bool = False) -> list[Row]:
+    """Return the rows as they are after that many restatements: new values, one row gone and one new each time.
+
+    With ``more``, columns that nobody declared say the same.
+    """
+    undeclared = {"restatementId": number, "mood": str(number), "tags": [number]} if more else {}
     return [
         {
             "id": f"m{row:04d}",
@@ -29,15 +33,25 @@ def version(number: int) -> list[Row]:
             "value": {"total": number},
             "timestamp": f"{DAY}T{row % 24:02d}:00:00Z",
             "updated_at": f"2025-04-01T{number // 60:02d}:{number % 60:02d}:00Z",
+            **undeclared,
         }
         for row in range(number, number + 300)
     ]
 
 
 def held(warehouse: Warehouse) -> dict[str, str]:
-    """Return what the table holds: id to the restatement it is from; fails when an id is there twice."""
-    rows = warehouse.execute(f"SELECT id, CAST(value AS VARCHAR) FROM analytics.{TABLE}")  # noqa: S608
-    found = {str(key): "".join(filter(str.isdigit, str(value))) for key, value in rows}
+    """Return what the table holds: id to the restatement it is from.
+
+    Fails when an id is there twice, or a row's columns are not of one restatement.
+    """
+    told = [name for name in ("value", "restatement_id", "mood", "tags") if name in types(warehouse, TABLE)]
+    chosen = ", ".join(f"CAST({name} AS VARCHAR)" for name in told)
+    rows = warehouse.execute(f"SELECT id, {chosen} FROM analytics.{TABLE}")  # noqa: S608
+    found = {}
+    for key, *values in rows:
+        numbers = {"".join(filter(str.isdigit, str(value))) for value in values}
+        assert len(numbers) == 1, (key, values)
+        found[str(key)] = numbers.pop()
     assert len(found) == len(rows)
     return found
 
@@ -65,11 +79,19 @@ def growing(warehouse: Warehouse) -> tuple[list[str], list[tuple[object, ...]], 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("day", [DAY, ALL], ids=["window", "full refresh"])
-def test_kills_at_random_moments(project: Project, warehouse: Warehouse, loads: Loads, day: str) -> None:
+@pytest.mark.parametrize(
+    ("day", "more"), [(DAY, False), (ALL, False), (DAY, True)], ids=["window", "full refresh", "undeclared columns"]
+)
+def test_kills_at_random_moments(
+    project: Project,
+    warehouse: Warehouse,
+    loads: Loads,
+    day: str,
+    more: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
     """After each kill, of 21 in all, the table is as before or as after, never between; the rerun makes it as after."""
     moments = random.Random(7)  # noqa: S311 - not for secrets
-    sandbox = project.serve(rows={TABLE: version(0)})
+    sandbox = project.serve(rows={TABLE: version(0, more=more)})
     for first in (ALL, DAY, day):
         began = time.monotonic()
         loads.start(first, endpoint=TABLE).succeed()
@@ -77,7 +99,7 @@ def test_kills_at_random_moments(project: Project, warehouse: Warehouse, loads: 
     before, size = expected(0), growing(warehouse)
     killed = 0
     for number in range(1, 3 * KILLS[day]):
-        sandbox.rows[TABLE] = version(number)
+        sandbox.rows[TABLE] = version(number, more=more)
         after = expected(number, before if day == DAY else None)
         load = loads.start(day, endpoint=TABLE)
         time.sleep(moments.uniform(0, duration))
@@ -95,14 +117,19 @@ def test_kills_at_random_moments(project: Project, warehouse: Warehouse, loads: 
     assert killed == KILLS[day]
 
 
+@pytest.mark.parametrize("more", [False, True], ids=["", "undeclared columns"])
 def test_kills_between_the_steps(
-    project: Project, warehouse: Warehouse, loads: Loads, monkeypatch: pytest.MonkeyPatch
+    project: Project,
+    warehouse: Warehouse,
+    loads: Loads,
+    monkeypatch: pytest.MonkeyPatch,
+    more: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     """The same for a kill before each step of a run, also of the first; the ledger says which runs did not finish."""
-    sandbox = project.serve(rows={TABLE: version(0)})
+    sandbox = project.serve(rows={TABLE: version(0, more=more)})
     before: dict[str, str] = {}
     for number, stage in enumerate(STAGES):
-        sandbox.rows[TABLE] = version(number)
+        sandbox.rows[TABLE] = version(number, more=more)
         after = expected(number, before)
         monkeypatch.setenv(HOLD, stage)
         load = loads.start(DAY, endpoint=TABLE)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from analytics_assets.ingest import exact_json
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import WindowMovedError, causes
 from analytics_assets.ingest.pipeline import MAX_REREADS, open_pipeline
@@ -21,10 +22,20 @@ from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.server import SandboxServer
 from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.project import KEY, WINDOW, endpoint_of
-from analytics_assets_tests.reliability.matrix import PAGE_SIZE, STRUCK, Case, Place, Row, newcomer, window_rows
+from analytics_assets_tests.reliability.matrix import (
+    PAGE_SIZE,
+    STRUCK,
+    Case,
+    Place,
+    Row,
+    newcomer,
+    undeclared,
+    window_rows,
+)
 
 STORIES = endpoint_of("stories")
 TIMES = ("timestamp", "expires_at")
+NAMES = {"mediaId": "media_id"}
 COLUMNS = tuple(column.name for column in STORIES.columns)
 _NUMBERS = itertools.count()
 
@@ -58,9 +69,11 @@ class Api:
         )
         return Settings(base_url=self.server.url + prefix, **{"page_size": PAGE_SIZE, "read_timeout": 20.0, **settings})
 
-    def play(self, case: Case, place: Place) -> Settings:
-        """Serve what the case says, on the page in that place."""
+    def play(self, case: Case, place: Place, *, more: bool = False) -> Settings:
+        """Serve what the case says, on the page in that place; with ``more``, rows have undeclared columns too."""
         rows = window_rows() if case.rows is None else [dict(row) for row in case.rows]
+        if more:
+            rows = [row | undeclared(number) for number, row in enumerate(rows)]
         offset = case.offset_of(place)
         if case.refuses:
             # this server is not of use to anybody else
@@ -123,10 +136,18 @@ def expected_rows(case: Case, place: Place, served: list[Row]) -> list[Row]:
 
 
 def typed(row: Row) -> Row:
-    """Return a row with all declared columns and its times as times."""
-    values = {name: row.get(name) for name in COLUMNS} | row
+    """Return a row as the table has it: all declared columns, times as times, undeclared columns that are not null."""
+    values = {name: row.get(name) for name in COLUMNS}
+    times = {name: moment(value) for name, value in values.items() if name in TIMES and isinstance(value, str)}
+    return values | times | without_nulls({NAMES.get(name, name): value for name, value in row.items()}, as_text=True)
+
+
+def without_nulls(row: Row, *, as_text: bool = False) -> Row:
+    """Return a row's undeclared columns that are not null; with ``as_text``, JSON as the table has it."""
+    extra = {name: value for name, value in row.items() if name not in COLUMNS and value is not None}
     return {
-        name: moment(value) if name in TIMES and isinstance(value, str) else value for name, value in values.items()
+        name: exact_json.write(value) if as_text and isinstance(value, dict | list) else value
+        for name, value in extra.items()
     }
 
 

@@ -9,14 +9,38 @@ import pytest
 from analytics_assets.ingest.errors import Problem, causes, explain
 from analytics_assets_tests.project import KEY_FORMS, Project
 from analytics_assets_tests.reliability.matrix import CASES, Case, Failed, Outside, Place, SetAside, Whole
-from analytics_assets_tests.reliability.stage import SEED, Api, expected_rows, load, read, typed
+from analytics_assets_tests.reliability.stage import (
+    COLUMNS,
+    SEED,
+    Api,
+    Row,
+    expected_rows,
+    load,
+    read,
+    typed,
+    without_nulls,
+)
 
-_READ = [(case, place) for case in CASES for place in case.places if place not in case.loads]
-_LOADED = [(case, place) for case in CASES for place in case.loads]
+# each case once more with columns that nobody declared, on a page in the middle where it strikes there
+_READ = [
+    *((case, place, False) for case in CASES for place in case.places if place not in case.loads),
+    *((case, case.places[len(case.places) // 2], True) for case in CASES if not case.loads),
+]
+_LOADED = [
+    *((case, place, False) for case in CASES for place in case.loads),
+    *((case, case.loads[0], True) for case in CASES if case.loads),
+]
 
 
 def _name(value: object) -> str:
+    if isinstance(value, bool):
+        return "undeclared" if value else ""
     return f"{value.section}: {value.name}" if isinstance(value, Case) else str(value)
+
+
+def declared(row: Row) -> Row:
+    """Return a row's declared columns."""
+    return {name: row[name] for name in COLUMNS}
 
 
 def _check_problem(error: BaseException, case: Case, place: Place, logged: str) -> Problem:
@@ -34,11 +58,18 @@ def _check_problem(error: BaseException, case: Case, place: Place, logged: str) 
     return problem
 
 
-@pytest.mark.parametrize(("case", "place"), _READ, ids=_name)
-def test_reading(api: Api, waits: list[float], caplog: pytest.LogCaptureFixture, case: Case, place: Place) -> None:
+@pytest.mark.parametrize(("case", "place", "more"), _READ, ids=_name)
+def test_reading(  # noqa: PLR0913, PLR0917 - fixtures
+    api: Api,
+    waits: list[float],
+    caplog: pytest.LogCaptureFixture,
+    case: Case,
+    place: Place,
+    more: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
     """What is given to the warehouse is exactly what the API has, or nothing is and the reason is told."""
     caplog.set_level(logging.DEBUG)
-    settings = api.play(case, place)
+    settings = api.play(case, place, more=more)
     outcome = case.outcome_at(place)
     if isinstance(outcome, Failed):
         with pytest.raises(Exception) as caught:  # noqa: PT011 - explain() says which
@@ -47,7 +78,9 @@ def test_reading(api: Api, waits: list[float], caplog: pytest.LogCaptureFixture,
         return
     found = read(settings)
     report = found.report
-    assert found.rows == expected_rows(case, place, api.sandbox.rows["stories"])
+    assert [declared(row) | without_nulls(row) for row in found.rows] == expected_rows(
+        case, place, api.sandbox.rows["stories"]
+    )
     assert [row["reason"] for row in found.rejected] == ([outcome.reason] if isinstance(outcome, SetAside) else [])
     assert report.rows_kept + report.rows_rejected + report.rows_outside == report.rows_read
     assert report.rows_outside == isinstance(outcome, Outside)
@@ -56,7 +89,7 @@ def test_reading(api: Api, waits: list[float], caplog: pytest.LogCaptureFixture,
     assert max(waits, default=0) <= 300
 
 
-@pytest.mark.parametrize(("case", "place"), _LOADED, ids=_name)
+@pytest.mark.parametrize(("case", "place", "more"), _LOADED, ids=_name)
 def test_loading(  # noqa: PLR0913, PLR0917 - fixtures
     project: Project,
     api: Api,
@@ -64,12 +97,13 @@ def test_loading(  # noqa: PLR0913, PLR0917 - fixtures
     caplog: pytest.LogCaptureFixture,
     case: Case,
     place: Place,
+    more: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     """The table is what it was, plus exactly what the API has; or it is as it was, and the ledger says why."""
     caplog.set_level(logging.DEBUG)
     before = {row["id"]: row for row in project.table()}
     assert list(before) == sorted(row["id"] for row in SEED)
-    settings = api.play(case, place)
+    settings = api.play(case, place, more=more)
     outcome = case.outcome_at(place)
     if isinstance(outcome, Failed):
         with pytest.raises(Exception) as caught:  # noqa: PT011 - explain() says which
@@ -80,9 +114,10 @@ def test_loading(  # noqa: PLR0913, PLR0917 - fixtures
     else:
         report = load(settings)
         came = expected_rows(case, place, api.sandbox.rows["stories"])
-        new = {name: None for row in came for name in row}
         whole = {**before, **{row["id"]: row for row in came}}
-        assert project.table() == [{**new, **whole[name]} for name in sorted(whole)]
+        assert [declared(row) | without_nulls(row) for row in project.table()] == [
+            whole[name] for name in sorted(whole)
+        ]
         assert _ledger(warehouse)[-1] == ("loaded", report.why_empty)
         reasons = [row["reason"] for row in project.table("stories__rejected")]
         assert reasons == ([outcome.reason] if isinstance(outcome, SetAside) else [])

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 import requests
 
-from analytics_assets.ingest import columns, pagination, pipeline, session, writer
+from analytics_assets.ingest import pagination, pipeline, session, writer
 from analytics_assets.ingest.ahead import ReadAhead
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import explain
@@ -25,13 +25,14 @@ from analytics_assets.ingest.pagination import ProvenOffsetPaginator
 from analytics_assets.ingest.pipeline import WarehousePipeline
 from analytics_assets.ingest.session import ApiAdapter, Redactor
 from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.table import values
 from analytics_assets.ingest.table.rows import PageRows
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.server import SandboxServer
 from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.project import KEY, KEY_FORMS, Project, endpoint_of
-from analytics_assets_tests.reliability.matrix import Row, newcomer
+from analytics_assets_tests.reliability.matrix import Row, newcomer, undeclared
 from analytics_assets_tests.reliability.stage import Api, load, read
 
 MEDIA = endpoint_of("media_insights")
@@ -44,11 +45,14 @@ class Stage:
 
     api: Api
     project: Project
+    has_more: bool = False
+    """Whether rows have columns that are not declared."""
 
     def serve(self, count: int = 8, *faults: Fault, has_total: bool = True, **settings: Any) -> Settings:  # noqa: ANN401 - Settings types them
         """Serve that many rows in pages of four, one request after the other."""
         values = {"page_size": _PAGE, "max_concurrent_requests": 1, **settings}
-        asked = self.api.serve(_stories(count), has_total=has_total, **values)
+        rows = [row | (undeclared(number) if self.has_more else {}) for number, row in enumerate(_stories(count))]
+        asked = self.api.serve(rows, has_total=has_total, **values)
         self.api.sandbox.faults = list(faults)
         return asked
 
@@ -348,7 +352,7 @@ GUARDS = [
     Guard(
         "window filter", _a_row_of_another_day, PageRows, "_inside", lambda _, table: pa.array([True] * table.num_rows)
     ),
-    Guard("exact numbers", _a_whole_number_that_is_none, columns, "_MISREAD", {}),
+    Guard("exact numbers", _a_whole_number_that_is_none, values, "_MISREAD_BY_ARROW", {}),
     Guard("rejected rows", _rejected_rows_are_kept, PageRows, "take_rejected", lambda _: []),
     Guard("proof of arrival", _rows_lost_on_the_way, WarehousePipeline, "_prove_loaded", _NOTHING),
     Guard("newer states", _an_older_state_comes_later, WarehousePipeline, "_merge_windows", _NOTHING),
@@ -358,10 +362,10 @@ GUARDS = [
 ]
 
 
-@pytest.fixture
-def stage(api: Api, project: Project) -> Stage:
-    """Return the API and an empty warehouse."""
-    return Stage(api, project)
+@pytest.fixture(params=[False, True], ids=["", "undeclared"])
+def stage(request: pytest.FixtureRequest, api: Api, project: Project) -> Stage:
+    """Return the API and an empty warehouse; once with rows as declared, and once with more columns."""
+    return Stage(api, project, request.param)
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)

@@ -19,7 +19,7 @@ _INTRODUCTION = """\
 A load ends in one of two ways:
 
 - **The run succeeds**, and the table holds every row the API has in the window, once, with the values the API sent.
-  Rows that cannot be loaded as their columns are declared are in `<endpoint>__rejected`, each with its reason.
+  Rows that cannot be loaded as they are ([columns](columns.md)) are in `<endpoint>__rejected`, each with its reason.
 - **The run fails**, in words that name what was asked and what came. The table is as it was before, and the window's
   row in `_analytics_windows` says `failed` and why.
 
@@ -49,7 +49,7 @@ its total, all there is, is followed by one more request: some APIs give a page'
 - **Pages of a single row and no total** (`page_size = 1`, or a server that sends one row at a time): they have no room
   for the row that two pages share.
 - **Changes after the last page was read**: the next load of the window brings them.
-- **Whole numbers beyond 64 bits** inside of a JSON column, which JSON readers round to a floating-point number.
+- **Decimals with more digits than a 64-bit floating-point number has**: JSON readers round them to the nearest one.
 
 ## What a failure means
 

@@ -27,7 +27,9 @@ class TableFiles:
         self._writer: pq.ParquetWriter | None = None
 
     def add(self, table: pa.Table, schema: pa.Schema) -> None:
-        """Write a table with the columns of ``schema``; those that it lacks are null."""
+        """Write a table with the columns of ``schema``, null where it lacks them; without rows it is nothing."""
+        if not table.num_rows:
+            return
         if self._writer is None or self._files[-1][1] != schema:
             self._close()
             path = self._directory / f"{len(self._files)}.parquet"

@@ -113,6 +113,8 @@ class PageRows:
         It hears of them after the first file: by then it has the declared ones, which shall stand first.
         """
         declared = self._layout.declared.empty_table()
+        # dlt hears of the table, and the ledger of the end, also where there is no file
+        yield []
         for path, rows in files.finished(self._layout.schema):
             yield dlt.mark.with_file_import(str(path), "parquet", rows, declared)
         columns = {column.name: column.hint for column in self._layout.columns if column.is_new or column.values}

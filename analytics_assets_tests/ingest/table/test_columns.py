@@ -220,6 +220,18 @@ def test_a_column_that_comes_in_the_middle_of_a_window(project: Project, warehou
     assert _values(warehouse, "late", "later", "early") == fields
 
 
+def test_a_window_without_rows_makes_the_table(project: Project, warehouse: Warehouse) -> None:
+    """Also where each row was set aside; the next load finds it."""
+    sandbox = _load(project, [])
+    assert "caption" in types(warehouse, "stories")
+    sandbox.rows["stories"] = [{**stories(1)[0], "odd": "\0"}]
+    project.load()
+    assert (contents(warehouse, "stories"), len(_rejected(warehouse))) == ([], 1)
+    sandbox.rows["stories"] = [{**stories(1)[0], "odd": "a"}]
+    project.load()
+    assert _values(warehouse, "odd") == [{"odd": "a"}]
+
+
 def test_a_column_of_nulls_is_no_column(project: Project, warehouse: Warehouse) -> None:
     """Nothing is known of its type; the first value decides."""
     _load(project, [{"odd": None}], [{"odd": 1}])

@@ -1,0 +1,59 @@
+"""Two runs that add columns at once: the one that comes second reads again, and no value changes."""
+
+import json
+from typing import Any
+
+import pytest
+
+from analytics_assets_tests.concurrency.loader import Loads
+from analytics_assets_tests.project import DAY, Project, Row, stories
+from analytics_assets_tests.warehouses import Warehouse, contents
+
+OTHER = "2025-03-02"
+
+CASES: dict[str, tuple[Row, Row, str]] = {
+    "two types": ({"mood": "5"}, {"mood": 5}, "mood__v_bigint"),
+    "two fields": ({"media_id": "a"}, {"mediaId": "b"}, "media_id_9584046a"),
+    "whole numbers that no double holds, and decimals": ({"rate": 2**53 + 1}, {"rate": 0.5}, "rate__v_double"),
+    "the same": ({"mood": "fine"}, {"mood": "sad"}, "mood"),
+    "columns of their own": ({"mood": "fine"}, {"weather": [1]}, "weather"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_columns_that_another_run_added_meanwhile(
+    project: Project, warehouse: Warehouse, loads: Loads, case: str
+) -> None:
+    """While one run reads, another finishes: values of both are in the table as sent, and both fields are known."""
+    theirs, ours, column = CASES[case]
+    rows = [{**row, **theirs} for row in stories(3)]
+    others = [{**row, **ours, "id": f"o{row['id']}"} for row in stories(3, OTHER)]
+    # the dataset is there, so that both begin with a schema of it
+    project.serve(rows={"stories": []})
+    project.load()
+    # a server each, for one waits while the other run asks
+    project.serve(rows={"stories": rows})
+    address = project.configured("base_url")
+    started: list[Any] = []
+
+    def meanwhile(_: object) -> None:
+        if not started:
+            project.configure(base_url=address)
+            started.append(loads.start(DAY))
+            started[0].succeed(20)
+
+    project.serve(rows={"stories": others}).on_request = meanwhile
+    loads.start(OTHER).succeed(40)
+    assert started
+    held = {row["id"]: row for row in contents(warehouse, "stories")}
+    (value,) = ours.values()
+    assert [held[f"os00{number}"][column] for number in range(3)] == [value] * 3
+    (name, value), *_ = theirs.items()
+    assert [held[f"s00{number}"][name] for number in range(3)] == [value] * 3
+    # what both know is stored, whoever was last
+    [(text,)] = warehouse.execute(
+        "SELECT schema FROM analytics._dlt_version "
+        "WHERE schema_name = 'analytics_api' ORDER BY inserted_at DESC LIMIT 1"
+    )
+    columns = json.loads(str(text))["tables"]["stories"]["columns"]
+    assert {columns[column]["x-api-field"], columns[name]["x-api-field"]} == {*theirs, *ours}
