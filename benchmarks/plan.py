@@ -1,12 +1,16 @@
 """What is measured: a plan is the runs of one round, each with the number of rounds it takes part in."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmarks.pages import pages_needed
+from benchmarks.shapes import DECLARED, SHAPES
 
 FEW, MANY = 16, 32
+# the shape that is loaded by the seed config too, and in large
+EXTRA = "extra5"
+WAREHOUSES = {"duckdb": "DuckDB", "postgres": "PostgreSQL"}
 SMALL_DAY_ROWS = 130
 PEERS = {"airbyte": "airbyte_cdk", "singer": "singer_sdk"}
 NAMES = {
@@ -32,11 +36,17 @@ class Cell:
     times: int = 1
     separately: bool = False
     warm_up: bool = False
+    shape: str = DECLARED
+    warehouse: str = "duckdb"
 
     def __str__(self) -> str:
         parts = [f"{NAMES[self.contender]}: {self.tables} x {self.rows:,} rows, {self.latency_ms} ms"]
         if self.is_ours or self.contender == "floor":
             parts.append(f"{self.in_flight} in flight")
+        if self.shape != DECLARED:
+            parts.append(SHAPES[self.shape].what)
+        if self.warehouse != "duckdb":
+            parts.append(WAREHOUSES[self.warehouse])
         if self.times > 1:
             parts.append(f"{self.times} times")
         if self.separately:
@@ -60,12 +70,14 @@ class Plan:
 
     is_quick: bool = False
     rounds: int = 3
+    shape_rounds: int = 5
     rows: int = 20_000
     latencies: tuple[int, ...] = (0, 10, 50, 100)
     slow: int = 50
     curve: tuple[int, ...] = (1_000, 10_000, 100_000, 400_000, 1_600_000)
     seed_curve: int = 100_000
     peers: tuple[str, ...] = ()
+    has_postgres: bool = True
 
     @property
     def small_day(self) -> Cell:
@@ -87,41 +99,92 @@ class Plan:
         """The same rows twice into one file, in a process that has loaded them once into another."""
         return Cell(contender="ours", rows=self.rows, times=2, warm_up=True)
 
-    def load(self, contender: str, latency_ms: int, in_flight: int = FEW) -> Cell:
-        """Return the load of four tables into a fresh file."""
-        return Cell(contender=contender, rows=self.rows, latency_ms=latency_ms, in_flight=in_flight)
+    @property
+    def large(self) -> tuple[int, ...]:
+        """The two largest tables of the curve, whose memory has targets."""
+        return self.curve[-2:]
 
-    def point(self, contender: str, rows: int) -> Cell:
+    def load(
+        self, contender: str, latency_ms: int, in_flight: int = FEW, shape: str = DECLARED, warehouse: str = "duckdb"
+    ) -> Cell:
+        """Return the load of four tables into a fresh file or database."""
+        return Cell(
+            contender=contender,
+            rows=self.rows,
+            latency_ms=latency_ms,
+            in_flight=in_flight,
+            shape=shape,
+            warehouse=warehouse,
+        )
+
+    def shaped(self, shape: str) -> Cell:
+        """Return the load that shapes are compared by."""
+        return self.load("ours", 0, shape=shape)
+
+    def point(self, contender: str, rows: int, shape: str = DECLARED) -> Cell:
         """Return a point of the scaling curve: one table of so many rows."""
-        return Cell(contender=contender, rows=rows, tables=1)
+        return Cell(contender=contender, rows=rows, tables=1, shape=shape)
 
     def cells(self) -> Mapping[Cell, int]:
         """Return what to run in a round, compared things beside each other, and in how many rounds."""
         cells: dict[Cell, int] = {}
-        for latency in self.latencies:
-            is_target = latency in {0, self.slow}
-            rounds = self.rounds if is_target else min(2, self.rounds)
-            # the seed waits for each page: at 50 ms for the better part of a minute
-            seed_rounds = rounds if latency == 0 else min(2 if is_target else 1, rounds)
-            cells[self.load("seed", latency)] = seed_rounds
-            cells |= {self.load("ours", latency, in_flight): rounds for in_flight in (FEW, MANY)}
-            cells |= {self.load("floor", latency, in_flight): rounds for in_flight in (FEW, MANY)}
-            if is_target:
-                cells |= {self.load(peer, latency): seed_rounds for peer in self.peers}
-                cells[self.load("seed_dagster", latency)] = self.rounds if latency == 0 else 1
-                cells[self.load("ours_dagster", latency, MANY)] = self.rounds
-        cells |= dict.fromkeys(
-            (self.small_day, self.small_day_at_once, self.small_day_in_dagster, self.again), self.rounds
-        )
-        for rows in self.curve:
-            if rows <= self.seed_curve:
-                cells[self.point("seed", rows)] = 1
-            cells[self.point("ours", rows)] = min(2, self.rounds) if rows == max(self.curve) else self.rounds
+        for cell, rounds in self._runs():
+            cells[cell] = max(rounds, cells.get(cell, 0))
         return cells
 
+    def _runs(self) -> Iterator[tuple[Cell, int]]:
+        """Yield cells and their rounds; one that serves two comparisons comes twice and stands where it came first."""
+        yield self.load("seed", 0), self.rounds
+        # the seed's files keep the disk busy, and shapes are compared to a few percent: never one next to the other
+        yield self.load("ours", 0, MANY), self.rounds
+        for shape in SHAPES:
+            yield self.shaped(shape), self.shape_rounds
+        for latency in self.latencies:
+            yield from self._of_latency(latency)
+        for cell in (self.small_day, self.small_day_at_once, self.small_day_in_dagster, self.again):
+            yield cell, self.rounds
+        if self.has_postgres:
+            for name, shape in (("seed", DECLARED), ("ours", DECLARED), ("ours", EXTRA)):
+                yield self.load(name, 0, shape=shape, warehouse="postgres"), self.rounds
+        yield from self._of_curve()
 
-def quick(peers: tuple[str, ...]) -> Plan:
-    """Return the plan that shows in a minute or two that everything works; its figures judge nothing."""
+    def _of_latency(self, latency: int) -> Iterator[tuple[Cell, int]]:
+        fast = [self.load(name, latency, in_flight) for name in ("ours", "floor") for in_flight in (FEW, MANY)]
+        if latency not in {0, self.slow}:
+            yield from ((cell, 1) for cell in fast)
+            return
+        # the seed waits for each page: at 50 ms for the better part of a minute, and with more columns twice as long
+        seed_rounds, extra_rounds = (self.rounds, self.rounds) if latency == 0 else (min(2, self.rounds), 1)
+        for name in ("seed", *self.peers):
+            yield self.load(name, latency), seed_rounds
+        yield from ((cell, self.rounds) for cell in fast)
+        yield self.load("seed", latency, shape=EXTRA), extra_rounds
+        for in_flight in (FEW,) if latency == 0 else (FEW, MANY):
+            yield self.load("ours", latency, in_flight, EXTRA), self.rounds
+        if latency == 0:
+            yield self.load("seed_dagster", latency), self.rounds
+        yield self.load("ours_dagster", latency, MANY), self.rounds
+
+    def _of_curve(self) -> Iterator[tuple[Cell, int]]:
+        for rows in self.curve:
+            if rows <= self.seed_curve:
+                yield self.point("seed", rows), 1
+            rounds = min(2, self.rounds) if rows == max(self.curve) else self.rounds
+            yield self.point("ours", rows), rounds
+            if rows in self.large:
+                yield self.point("ours", rows, EXTRA), rounds
+
+
+def quick(*, peers: tuple[str, ...], has_postgres: bool) -> Plan:
+    """Return the plan that shows in a few minutes that everything works; its figures judge nothing."""
     return Plan(
-        is_quick=True, rounds=1, rows=2_000, latencies=(0, 50), curve=(1_000, 10_000), seed_curve=1_000, peers=peers
+        is_quick=True,
+        rounds=1,
+        shape_rounds=1,
+        rows=2_000,
+        latencies=(0, 50),
+        curve=(1_000, 10_000),
+        seed_curve=1_000,
+        peers=peers,
+        has_postgres=has_postgres,
     )

@@ -1,5 +1,6 @@
 """Running a cell of the plan: fresh processes in an environment of their own, and whether what they loaded is right."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,9 +16,11 @@ from typing import Any, Self
 from analytics_assets.ingest.pipeline import DATASET
 from benchmarks.pages import DAY
 from benchmarks.plan import PEERS, Cell
+from benchmarks.postgres import fresh_database
 from benchmarks.served import Asked, Served
-from benchmarks.task import DATABASE, KEY, Task
-from benchmarks.warehouse import count_in_duckdb
+from benchmarks.shapes import SHAPES
+from benchmarks.task import DATABASE, KEY, POSTGRES, Task
+from benchmarks.warehouse import count_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 _SEED_DATASET = "seed"
@@ -31,6 +34,7 @@ class Result:
     seconds: float
     rows: int
     distinct_ids: int
+    columns: list[int]
     peak_rss_mb: float
     cpu_seconds: float
     asked: Asked
@@ -44,6 +48,9 @@ class Result:
         found = []
         if (self.rows, self.distinct_ids) != (expected, expected):
             found.append(f"{cell}: {self.rows:,} rows with {self.distinct_ids:,} ids, where {expected:,} should be")
+        columns = SHAPES[cell.shape].columns(cell.tables)
+        if cell.is_ours and self.columns != columns:
+            found.append(f"{cell}: {self.columns} columns hold values, where {columns} should")
         if (cell.is_ours or cell.contender == "floor") and self.asked.most_in_flight > cell.in_flight:
             found.append(f"{cell}: {self.asked.most_in_flight} requests in flight")
         return found
@@ -83,7 +90,7 @@ class Race:
 
     def run(self, cell: Cell) -> Result:
         """Run a cell; raises ``RuntimeError`` with the last lines of what it printed when it fails."""
-        self._served.begin(rows=cell.rows, latency_ms=cell.latency_ms)
+        self._served.begin(rows=cell.rows, latency_ms=cell.latency_ms, shape=cell.shape)
         told = self._command(cell) if cell.contender.endswith("_dagster") else self._load(cell)
         return Result(asked=self._served.end(), **told)
 
@@ -103,7 +110,7 @@ class Race:
         if cell.is_ours:
             _give_settings(folder)
         options = {"--url": self._served.url, "--in-flight": cell.in_flight}
-        options |= {"--tables": cell.tables, "--times": cell.times}
+        options |= {"--tables": cell.tables, "--times": cell.times, "--shape": cell.shape}
         command = [
             self._peer_python if cell.contender in PEERS else sys.executable,
             *("-m", "benchmarks.contender", cell.contender),
@@ -111,10 +118,12 @@ class Race:
             *(["--separately"] if cell.separately else []),
             *(["--warm-up"] if cell.warm_up else []),
         ]
-        try:
-            printed = _output(command, self.environment(folder), folder)
-        finally:
-            shutil.rmtree(folder)
+        env = self.environment(folder)
+        with contextlib.ExitStack() as after:
+            after.callback(shutil.rmtree, folder)
+            if cell.warehouse == "postgres":
+                env[POSTGRES] = after.enter_context(fresh_database())
+            printed = _output(command, env, folder)
         told: dict[str, Any] = json.loads(printed.splitlines()[-1])
         return told
 
@@ -146,17 +155,15 @@ class Race:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise RuntimeError(_failed(command, printed.read_text(encoding="utf-8", errors="replace")))
-        task = Task(url="", in_flight=0, tables=cell.tables, separately=False, database=database)
-        rows, ids = count_in_duckdb(task, dataset)
+        counted = count_tables(Task(url="", in_flight=0, tables=cell.tables, database=database), dataset)
         for left in folder.glob(f"{DATABASE}*"):
             left.unlink()
         unit = 2**20 if sys.platform == "darwin" else 2**10
         return {
             "seconds": seconds,
-            "rows": rows,
-            "distinct_ids": ids,
             "peak_rss_mb": usage.ru_maxrss / unit,
             "cpu_seconds": usage.ru_utime + usage.ru_stime,
+            **counted._asdict(),
         }
 
 

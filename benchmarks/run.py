@@ -1,9 +1,10 @@
 """``make bench``: run the plan, check every result, show the table, write docs/performance.md and its plots.
 
-Fails when rows or ids are wrong, or more requests were in flight than allowed; never for a time.
+Fails when rows, ids or columns are wrong, or more requests were in flight than allowed; never for a time.
 """
 
 import argparse
+import itertools
 import os
 import sys
 import tempfile
@@ -14,10 +15,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.plan import NAMES, PEERS, Cell, Plan, quick
+from benchmarks.goals import GOAL_COLUMNS, goal_lines
+from benchmarks.page import WIDEST, page
+from benchmarks.plan import EXTRA, NAMES, PEERS, WAREHOUSES, Cell, Plan, quick
+from benchmarks.postgres import HOW_TO, missing
 from benchmarks.race import ROOT, Race, Result, installed_peers
-from benchmarks.report import GOAL_COLUMNS, RUN_COLUMNS, Session, goal_lines, page, plots, runs
+from benchmarks.report import RUN_COLUMNS, SHAPE_COLUMNS, plots, runs, shape_lines
 from benchmarks.served import Served
+from benchmarks.session import Session
+from benchmarks.shapes import DECLARED, SHAPES
 
 _SERVER_PAGES = 8_000
 _NARROWEST = 150
@@ -37,9 +43,14 @@ def main() -> int:
     for peer, package in PEERS.items():
         if peer not in peers:
             console.print(f"{NAMES[peer].partition(',')[0]} is left out: {package} is not installed")
-    plan = quick(peers) if args.quick else Plan(peers=peers)
+    if no_postgres := missing():
+        console.print(f"PostgreSQL is left out: {HOW_TO} ({no_postgres})")
+    plan = (quick if args.quick else Plan)(peers=peers, has_postgres=not no_postgres)
     session, problems = _measure(plan, args.peer_python, console)
-    console.print(_table(RUN_COLUMNS, runs(session)), _table(GOAL_COLUMNS, goal_lines(session)))
+    for warehouse, shape in itertools.product(WAREHOUSES, (DECLARED, EXTRA)):
+        if lines := runs(session, shape, warehouse):
+            console.print(_table(RUN_COLUMNS, lines, f"{WAREHOUSES[warehouse]}, {SHAPES[shape].what}"))
+    console.print(_table(SHAPE_COLUMNS, shape_lines(session)), _table(GOAL_COLUMNS, goal_lines(session)))
     if docs := args.docs or (None if plan.is_quick else ROOT / "docs"):
         (docs / "images").mkdir(parents=True, exist_ok=True)
         (docs / "performance.md").write_text(page(session), encoding="utf-8")
@@ -63,17 +74,22 @@ def _measure(plan: Plan, peer_python: str, console: Console) -> tuple[Session, l
         tempfile.TemporaryDirectory(prefix="analytics-bench-", ignore_cleanup_errors=True) as folder,
         Served(Race.environment(Path(folder))) as served,
     ):
-        server = served.pages_per_second(_SERVER_PAGES)
-        console.print(f"The server sends {server[0]:,.0f} pages a second, {server[1]:,.0f} per second of its CPU time")
+        server = {shape: served.pages_per_second(_SERVER_PAGES, shape) for shape in (DECLARED, WIDEST)}
+        for shape, (wall, own) in server.items():
+            sends = f"The server sends {wall:,.0f} pages a second, {own:,.0f} per second of its CPU time"
+            console.print(f"{sends}: {SHAPES[shape].what}")
         race = Race(Path(folder), served, peer_python).warm_up()
-        for number in range(plan.rounds):
+        rounds = max(cells.values())
+        for number in range(rounds):
             startups.append(race.startup())
-            for cell in (cell for cell, rounds in cells.items() if number < rounds):
+            due = [cell for cell, wanted in cells.items() if number < wanted]
+            # there and back, so that no contender always comes after the same other one
+            for cell in due[:: -1 if number % 2 else 1]:
                 result = race.run(cell)
                 results[cell].append(result)
                 problems += result.problems(cell)
                 console.print(
-                    f"{number + 1}/{plan.rounds}  {result.seconds:7.2f} s  CPU {result.cpu_seconds:6.2f} s  "
+                    f"{number + 1}/{rounds}  {result.seconds:7.2f} s  CPU {result.cpu_seconds:6.2f} s  "
                     f"{result.peak_rss_mb:6.0f} MB  {cell}"
                 )
     session = Session(
@@ -87,8 +103,8 @@ def _measure(plan: Plan, peer_python: str, console: Console) -> tuple[Session, l
     return session, problems
 
 
-def _table(columns: list[str], lines: list[list[str]]) -> Table:
-    table = Table(*columns, box=box.SIMPLE_HEAD)
+def _table(columns: list[str], lines: list[list[str]], title: str | None = None) -> Table:
+    table = Table(*columns, box=box.SIMPLE_HEAD, title=title, title_justify="left")
     for line in lines:
         table.add_row(*line)
     return table

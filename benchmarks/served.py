@@ -52,17 +52,17 @@ class Served:
         """Close the server's standard input, which ends it."""
         self._process.communicate()
 
-    def begin(self, *, rows: int, latency_ms: int) -> None:
-        """Serve so many rows per endpoint, each page so late, and count from now on."""
-        self._ask(f"/begin?rows={rows}&latency_ms={latency_ms}")
+    def begin(self, *, rows: int, latency_ms: int, shape: str) -> None:
+        """Serve so many rows of a shape per endpoint, each page so late, and count from now on."""
+        self._ask(f"/begin?rows={rows}&latency_ms={latency_ms}&shape={shape}")
 
     def end(self) -> Asked:
         """Return what was counted since ``begin``."""
         return Asked(**self._ask("/end"))
 
-    def pages_per_second(self, pages: int) -> tuple[float, float]:
+    def pages_per_second(self, pages: int, shape: str) -> tuple[float, float]:
         """Return how many pages it sends per second, by the clock and by its own CPU time, to a bare client."""
-        self.begin(rows=pages * 100, latency_ms=0)
+        self.begin(rows=pages * 100, latency_ms=0, shape=shape)
         address = urlsplit(self.url).netloc.split(":")
         sockets = [socket.create_connection((address[0], int(address[1]))) for _ in range(_CONNECTIONS)]
         began = time.perf_counter()
@@ -79,7 +79,7 @@ class Served:
         return asked.requests / seconds, asked.requests / asked.cpu_seconds
 
     def _ask(self, target: str) -> dict[str, Any]:
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
         connection.request("GET", target)
         answer: dict[str, Any] = json.loads(connection.getresponse().read())
         connection.close()

@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.server`` listens on a free port, prints its address, and ends when its standard input does.
 Requests without the key are refused and the window is taken as read, for every row lies in it. Two paths drive it:
-``/begin?rows=N&latency_ms=N`` sets what is served and forgets what was counted, ``/end`` tells the counts.
+``/begin?rows=N&latency_ms=N&shape=NAME`` sets what is served and forgets what was counted, ``/end`` tells the counts.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import uvloop
 
-from benchmarks.pages import PAGE_SIZE, all_pages
+from benchmarks.pages import PAGE_SIZE, Pages, all_pages
 
 _BACKLOG = 512
 _OFFSET = re.compile(rb"[?&]offset=([0-9]+)")
@@ -57,7 +57,7 @@ class Api:
         self.latency = 0.0
         self.in_flight = 0
         self.counts = Counts()
-        self._pages = {path.encode(): pages for path, pages in all_pages().items()}
+        self._pages: dict[bytes, Pages] = {}
 
     def answer(self, head: bytes) -> tuple[bytes, bytes]:
         """Return status and body for a request of the API."""
@@ -87,6 +87,8 @@ class Api:
             return self.counts.told()
         params = parse_qs(parts.query)
         self.rows, self.latency = int(params["rows"][0]), int(params["latency_ms"][0]) / 1000
+        self._pages = {path.encode(): pages for path, pages in all_pages(params["shape"][0]).items()}
+        # last, for its clock starts: making the pages of a shape is no part of sending them
         self.counts = Counts()
         return b"{}"
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
 from analytics_assets.ingest.table.values import ARROW_TYPES
 from benchmarks.pages import PAGE_SIZE
-from benchmarks.task import KEY, Task
-from benchmarks.warehouse import count_in_duckdb
+from benchmarks.task import KEY, Counted, Task
+from benchmarks.warehouse import count_tables
 
 _DATASET = "hand_written"
 
@@ -84,6 +84,6 @@ def _merge(database: duckdb.DuckDBPyConnection, name: str, came: pa.Table) -> No
     database.unregister("came")
 
 
-def count(task: Task) -> tuple[int, int]:
-    """Return rows and distinct ids."""
-    return count_in_duckdb(task, _DATASET)
+def count(task: Task) -> Counted:
+    """Return what the warehouse holds."""
+    return count_tables(task, _DATASET)

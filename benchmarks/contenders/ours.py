@@ -5,23 +5,25 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.ingest.pipeline import DATASET, WarehousePipeline, open_pipeline
 from analytics_assets.ingest.settings import load_settings
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.window import Window
 from benchmarks.pages import DAY
-from benchmarks.task import Task, peak_mb
-from benchmarks.warehouse import count_in_duckdb
+from benchmarks.shapes import SHAPES
+from benchmarks.task import Counted, Task, peak_mb
+from benchmarks.warehouse import count_tables
 
 _STEPS = ("sync_destination", "extract", "normalize", "load")
 
 
 def load(task: Task) -> Mapping[str, Any]:
     """Load one day: all endpoints in one pipeline, or each in its own; returns seconds per step and extract's peak."""
-    os.environ["DESTINATION__WAREHOUSE__CREDENTIALS"] = str(task.database)
+    if task.postgres:
+        os.environ["DESTINATION__WAREHOUSE__DESTINATION_TYPE"] = "postgres"
+    os.environ["DESTINATION__WAREHOUSE__CREDENTIALS"] = task.postgres or str(task.database)
     settings = load_settings({"base_url": task.url, "max_concurrent_requests": task.in_flight})
-    chosen = ENDPOINTS[: task.tables]
+    chosen = SHAPES[task.shape].endpoints()[: task.tables]
     steps: dict[str, float] = {}
     peaks: dict[str, float] = {}
     for endpoints in [[endpoint] for endpoint in chosen] if task.separately else [chosen]:
@@ -35,9 +37,9 @@ def load(task: Task) -> Mapping[str, Any]:
     return {"steps": steps, "peaks_mb": peaks}
 
 
-def count(task: Task) -> tuple[int, int]:
-    """Return rows and distinct ids."""
-    return count_in_duckdb(task, DATASET)
+def count(task: Task) -> Counted:
+    """Return what the warehouse holds."""
+    return count_tables(task, DATASET)
 
 
 def _timed(
