@@ -118,8 +118,8 @@ class Plan:
         )
 
     def shaped(self, shape: str) -> Cell:
-        """Return the load that shapes are compared by."""
-        return self.load("ours", 0, shape=shape)
+        """Return the load that shapes are compared by: four, one after the other, as the four assets make them."""
+        return dataclasses.replace(self.load("ours", 0, shape=shape), separately=True)
 
     def point(self, contender: str, rows: int, shape: str = DECLARED) -> Cell:
         """Return a point of the scaling curve: one table of so many rows."""

@@ -48,7 +48,7 @@ def runs(session: Session, shape: str = DECLARED, warehouse: str = "duckdb") -> 
     return [
         _run(session, cell)
         for cell in session.results
-        if (cell.rows, cell.tables, cell.times) == (plan.rows, 4, 1)
+        if (cell.rows, cell.tables, cell.times, cell.separately) == (plan.rows, 4, 1, False)
         and (cell.shape, cell.warehouse) == (shape, warehouse)
     ]
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -12,7 +13,9 @@ _LEVELS = 254
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
 # as many digits as the smallest whole number that orjson reads as a float: -2**63 - 1
 _LONG = b"0" * 19
-_WHOLE = re.compile(rb"(?:^|[\[:,\s])(-?[0-9]{19,})(?=[\s,\]}]|$)")
+_DIGITS = re.compile(b"[0-9]+")
+# what stands before a number and behind one: not a quote, a point or an exponent
+_BEFORE, _BEHIND = b"[:, \t\r\n", b"]}, \t\r\n"
 
 
 class TooDeepError(ValueError):
@@ -26,9 +29,7 @@ def read(body: bytes) -> Any:  # noqa: ANN401 (JSON)
     to see that it holds none takes two searches in memory, a hundredth of what loading the page takes.
     """
     parsed = orjson.loads(body)
-    if _LONG in body.translate(_ZEROS) and any(_is_rounded(int(found)) for found in _WHOLE.findall(body)):
-        return json.loads(body)
-    return parsed
+    return json.loads(body) if any(map(_is_rounded, _long_numbers(body))) else parsed
 
 
 def write(value: object, *, sort_keys: bool = False) -> str:
@@ -40,6 +41,20 @@ def write(value: object, *, sort_keys: bool = False) -> str:
         if _is_deeper(value):
             raise TooDeepError from None
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
+
+
+def _long_numbers(body: bytes) -> Iterator[int]:
+    """Yield the whole numbers with 19 digits and more, and what looks like them inside of text."""
+    zeros = body.translate(_ZEROS)
+    start = zeros.find(_LONG)
+    while start >= 0:
+        digits = _DIGITS.match(body, start)
+        if digits is None:
+            raise AssertionError(start)
+        first = start - (body[start - 1 : start] == b"-")
+        if body[first - 1 : first] in _BEFORE and body[digits.end() : digits.end() + 1] in _BEHIND:
+            yield int(body[first : digits.end()])
+        start = zeros.find(_LONG, digits.end())
 
 
 def _is_rounded(number: int) -> bool:

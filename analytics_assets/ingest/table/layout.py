@@ -22,7 +22,7 @@ from analytics_assets.ingest.endpoints import DataType, Endpoint
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import NewColumns
 from analytics_assets.ingest.table.names import column_name, plain_name, short, shown, variant_name
-from analytics_assets.ingest.table.values import ARROW_TYPES, is_exact_as_double, kind_of, typed_column
+from analytics_assets.ingest.table.values import ARROW_TYPES, is_exact_as_double, kind_of, typed_column, values_of
 
 Row = dict[str, Any]
 FIELD_HINT = "x-api-field"
@@ -125,7 +125,7 @@ class Layout:
         # new ones whose names stay as they are come first, so that they get their names
         new = sorted(fields - self._firsts.keys(), key=lambda name: (plain_name(name, self._naming) != name, name))
         for name in [*(name for name in self._firsts if name in fields), *new]:
-            self._take_field(name, [row.get(name) for row in rows], arrays, reasons)
+            self._take_field(name, values_of(name, rows), arrays, reasons)
         if self.ignored and self._fails:
             came = ", ".join(f"{shown(name)} in {count} rows" for name, count in sorted(self.ignored.items()))
             what = f"fields came that are neither declared nor in the table: {came}"

@@ -22,7 +22,7 @@ from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table.files import TableFiles, current_load_id
 from analytics_assets.ingest.table.layout import Layout, Row
-from analytics_assets.ingest.table.values import ARROW_TYPES, TOO_DEEP, kind_of, typed_column
+from analytics_assets.ingest.table.values import ARROW_TYPES, TOO_DEEP, kind_of, typed_column, values_of
 
 _SAY_EVERY_SECONDS = 2.0
 _PREVIEW_ROWS = 5
@@ -150,7 +150,7 @@ class PageRows:
         arrays: dict[str, pa.Array] = {}
         reasons: dict[int, str] = {}
         for column in self._endpoint.columns:
-            values = [row.get(column.name) for row in rows]
+            values = values_of(column.name, rows)
             array, misfits = typed_column(values, column.data_type)
             if not column.nullable and array.null_count:
                 misfits = {i: "is missing" for i, value in enumerate(values) if value is None} | misfits

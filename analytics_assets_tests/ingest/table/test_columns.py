@@ -168,6 +168,24 @@ def test_a_name_is_kept_by_the_field_that_had_it_first(project: Project, warehou
     assert values == [{"media_id": "camel"}, {"media_id": "camel", other: "snake"}, {other: "snake"}]
 
 
+@pytest.mark.parametrize(("key", "cursor"), [("postId", "createdAt"), ("order", "select"), ("ID", "Time Stamp")])
+def test_declared_columns_of_any_name(project: Project, warehouse: Warehouse, key: str, cursor: str) -> None:
+    """Id and cursor may be called what the vendor likes: merge and proof find them, beside columns of like names."""
+    project.configure(endpoints__stories__id=key, endpoints__stories__cursor=cursor)
+    sandbox = project.serve(rows={"stories": []}, shape=Shape(key=KEY, cursors={"stories": cursor}))
+    for number in (1, 2):
+        sandbox.rows["stories"] = [
+            {key: row["id"], cursor: row["timestamp"], "rank": number, "id": "x", "timestamp": "y"}
+            for row in stories(3)
+        ]
+        report = project.load()
+        assert (report.rows_kept, report.rows_loaded) == (3, 3)
+    rows = contents(warehouse, "stories", order="rank")
+    assert [row["rank"] for row in rows] == [2, 2, 2]
+    assert {len([value for value in row.values() if value in {"s000", "s001", "s002"}]) for row in rows} == {1}
+    assert all({"x", "y"} < set(row.values()) for row in rows)
+
+
 NUL = "holds a NUL character, which PostgreSQL cannot store"
 BIG = "is out of the range of a 64-bit number"
 SET_ASIDE: dict[str, tuple[Row, str]] = {
