@@ -111,6 +111,9 @@ class WarehousePipeline(Pipeline):
         info.raise_on_failed_jobs()
         with self.sql_client() as client:
             for report in self.journal.reports.values():
+                if report.window is None and not report.rows_kept:
+                    # a full refresh of nothing: without a file dlt merges nothing, and so deletes nothing
+                    client.execute_sql(f"DELETE FROM {self.dataset_name}.{report.endpoint}")
                 self._prove_loaded(client, report, info.loads_ids[0])
                 self._close_ledger(client, report, "loaded")
             self._drop_staging(client)

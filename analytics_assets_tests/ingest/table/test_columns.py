@@ -250,6 +250,17 @@ def test_a_window_without_rows_makes_the_table(project: Project, warehouse: Ware
     assert _values(warehouse, "odd") == [{"odd": "a"}]
 
 
+def test_a_full_refresh_of_nothing_empties_the_table(project: Project, warehouse: Warehouse) -> None:
+    """Also where there is no file to load; what follows finds the columns."""
+    sandbox = _load(project, [{"odd": 1}, {"odd": 2}])
+    sandbox.rows["stories"] = []
+    project.load(None)
+    assert contents(warehouse, "stories") == []
+    sandbox.rows["stories"] = [{**stories(1)[0], "odd": 0.5}]
+    project.load(None)
+    assert _values(warehouse, "odd") == [{"odd": 0.5}]
+
+
 def test_a_column_of_nulls_is_no_column(project: Project, warehouse: Warehouse) -> None:
     """Nothing is known of its type; the first value decides."""
     _load(project, [{"odd": None}], [{"odd": 1}])
