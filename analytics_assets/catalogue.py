@@ -86,7 +86,10 @@ def undeclared_rows(reports: list[WindowReport]) -> list[dict[str, object]]:
             "first seen": column.first_seen,
         }
         for name, column in columns.items()
-    ] + [{"field": shown(field), "column": "ignored", "values": count} for field, count in ignored.items()]
+    ] + [
+        {"field": shown(field), "column": "ignored", "type": None, "values": count, "first seen": None}
+        for field, count in ignored.items()
+    ]
 
 
 def as_markdown(rows: list[dict[str, object]]) -> str:

@@ -1,5 +1,7 @@
 """What a materialization says of itself, and that it is true."""
 
+import datetime as dt
+
 import duckdb
 
 from analytics_assets.catalogue import as_markdown
@@ -61,6 +63,39 @@ def test_the_columns_are_described_and_real(project: Project) -> None:
     assert [(column.name, column.type) for column in schema.columns][: len(declared)] == declared
     assert [column.name for column in schema.columns if not column.constraints.nullable] == ["id"]
     assert made.metadata["new_columns"].value == "sticker"
+
+
+def test_undeclared_columns_are_in_the_catalogue(project: Project) -> None:
+    """With type, name in the API and the day they were first seen; also those that did not come this time."""
+    today = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
+    sandbox = project.serve(rows={"stories": [{**row, "mediaId": "a", "rank": 1} for row in stories(3)]})
+    project.materialize()
+    sandbox.rows["stories"] = [{**stories(1)[0], "mediaId": "b", "Rank": [1]}]
+    (made,) = project.materialize().asset_materializations_for_node("stories")
+    columns = {column.name: column for column in made.metadata["dagster/column_schema"].schema.columns}
+    assert {name: columns[name].type for name in ("media_id", "rank", "rank_61d0fb21")} == {
+        "media_id": "text",
+        "rank": "bigint",
+        "rank_61d0fb21": "json",
+    }
+    assert columns["media_id"].description == f"Not declared; first seen {today}; the API calls it mediaId"
+    assert made.metadata["new_columns"].value == "Rank, mediaId"
+    assert made.metadata["undeclared_columns"].value.splitlines() == [
+        "| field | column | type | values | first seen |",
+        "| --- | --- | --- | --- | --- |",
+        f"| mediaId | media_id | text | 1 | {today} |",
+        f"| rank | rank | bigint | 0 | {today} |",
+        f"| Rank | rank_61d0fb21 | json | 1 | {today} |",
+    ]
+
+
+def test_ignored_fields_are_counted(project: Project) -> None:
+    """Metadata say what `new_columns = "ignore"` left out."""
+    project.serve(rows={"stories": [{**row, "mood": "fine"} for row in stories(3)]})
+    project.configure(new_columns="ignore")
+    (made,) = project.materialize().asset_materializations_for_node("stories")
+    assert made.metadata["new_columns"].value == "mood"
+    assert "| mood | ignored |  | 3 |  |" in made.metadata["undeclared_columns"].value
 
 
 def test_the_preview_shows_the_first_rows(project: Project) -> None:

@@ -6,6 +6,7 @@ given a field another type. Where a value would be changed by going into its col
 
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from dlt.common.schema import Schema
@@ -22,12 +23,17 @@ _WIDER = {("bigint", "double"), ("json", "text")}
 
 
 class Evolution:
-    """The columns of these tables: those of ``schema``, which the load was read with, and those of the warehouse."""
+    """The columns of some tables: those of ``schema``, which the load was read with, and those of the warehouse.
 
-    def __init__(self, client: SqlJobClientBase, schema: Schema, tables: list[str], log: logging.Logger) -> None:
+    ``undeclared`` are the tables, each with the columns whose types the rows decide.
+    """
+
+    def __init__(
+        self, client: SqlJobClientBase, schema: Schema, undeclared: Mapping[str, set[str]], log: logging.Logger
+    ) -> None:
         self._client = client
         self._schema = schema
-        self._tables = tables
+        self._undeclared = undeclared
         self._log = log
         self.adds_columns = False
         """Whether the load brings columns that the tables do not have."""
@@ -40,10 +46,10 @@ class Evolution:
         ``ApiError`` (setting) for a declared column that the table has in another type.
         """
         stored = self._stored()
-        held = dict(self._client.get_storage_tables(self._tables)) if has_exact_types else {}
+        held = dict(self._client.get_storage_tables(self._undeclared)) if has_exact_types else {}
         again = stored.clone() if stored else self._schema.clone()
         fits = True
-        for table in self._tables:
+        for table in self._undeclared:
             columns = self._schema.tables[table]["columns"] if table in self._schema.tables else {}
             known = again.tables[table]["columns"] if table in again.tables else {}
             for name, column in columns.items():
@@ -67,12 +73,14 @@ class Evolution:
             return True
         if (has, wants) in _WIDER and is_same_field and self._widen(table, name, ours):
             return True
-        if FIELD_HINT not in ours:
+        if name not in self._undeclared[table]:
             what = f"{table}.{name} is declared {wants}, and the table in the warehouse has {has}"
             raise ApiError("setting", f"setting: {what}: change the column there, or declare it as it is")
         # dlt's TypedDict knows only its own hints
         hints: dict[str, Any] = known  # type: ignore[assignment]
-        hints.update({"data_type": has, KEEPS_TYPE_HINT: has == "bigint"})
+        hints["data_type"] = has
+        if (has, wants) == ("bigint", "double"):
+            hints[KEEPS_TYPE_HINT] = True
         return False
 
     def _widen(self, table: str, name: str, column: TColumnSchema) -> bool:
@@ -93,7 +101,7 @@ class Evolution:
         return True
 
     def _stored(self) -> Schema | None:
-        """Return the schema that the last load stored, if it is not the one that this window was read with."""
+        """Return the schema that the last load stored."""
         try:
             # dlt returns `None` where it has stored none
             stored = getattr(self._client.get_stored_schema(self._schema.name), "schema", None)
@@ -103,17 +111,11 @@ class Evolution:
 
     def _take_on(self, stored: Schema) -> None:
         """Give our schema what others have stored meanwhile; dlt would store ours without it."""
-        if stored.version_hash == self._schema.stored_version_hash:
-            return
         for name, table in stored.tables.items():
-            if name not in self._tables:
-                self._schema.update_table(_copy(table), normalize_identifiers=False)
+            if name not in self._undeclared:
+                self._schema.update_table(table, normalize_identifiers=False)
                 continue
             ours = self._schema.tables[name]["columns"]
             missing = {column: hint for column, hint in table["columns"].items() if column not in ours}
             if missing:
                 self._schema.update_table({"name": name, "columns": missing}, normalize_identifiers=False)
-
-
-def _copy(table: Any) -> Any:  # noqa: ANN401 (dlt's TypedDicts)
-    return json.loads(json.dumps(table))

@@ -72,14 +72,16 @@ class WarehousePipeline(Pipeline):
     def _fits(self, source: DltSource) -> bool:
         """Bring the columns of table and load together; where they do not fit, drop what was read."""
         schema = self.default_schema
-        loaded = list(self.journal.reports)
-        tables = [*loaded, *(f"{name}__rejected" for name in loaded), LEDGER]
+        undeclared: dict[str, set[str]] = {LEDGER: set()}
+        for name, report in self.journal.reports.items():
+            undeclared[f"{name}__rejected"] = set()
+            undeclared[name] = {column.name for column in report.layout.columns} if report.layout else set()
         with self.destination_client() as client:
             if not isinstance(client, SqlJobClientBase):
                 return True
             # what a killed run left has the columns of then; a value put into one would become what that column holds
             _drop_staging(client.sql_client)
-            evolution = Evolution(client, schema, tables, self.journal.log)
+            evolution = Evolution(client, schema, undeclared, self.journal.log)
             again = evolution.settle(has_exact_types=self.destination_kind in _LOCKED)
         if again is None:
             if evolution.adds_columns:
@@ -106,7 +108,11 @@ class WarehousePipeline(Pipeline):
             self.default_schema.tables[name]["file_format"] = FILE_FORMAT
 
     def _load_proven(self) -> LoadInfo:
-        self.normalize()
+        jobs = [job.job_file_info for package in self.normalize().load_packages for job in package.jobs["new_jobs"]]
+        formats = {job.file_format for job in jobs if job.table_name in self.journal.reports}
+        if self.destination_kind == "postgres" and formats - {FILE_FORMAT}:
+            what = "dlt finds no ADBC driver, and would load CSV, in which '' becomes null"
+            raise ApiError("setting", f"setting: PostgreSQL: {what}: install adbc-driver-postgresql")
         info = self.load()
         info.raise_on_failed_jobs()
         with self.sql_client() as client:

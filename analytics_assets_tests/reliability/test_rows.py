@@ -366,6 +366,21 @@ def test_checks_and_metadata_say_what_is_odd(project: Project) -> None:
     assert len(project.ids()) == 4
 
 
+def test_a_check_names_values_of_another_type(project: Project) -> None:
+    """They are in a column beside the one they should be in, and the run is green with a warning."""
+    rows = [{**row, "mood": "fine"} for row in window_rows(5)]
+    rows[3]["mood"] = 7
+    project.serve(rows={"stories": rows})
+    result = project.materialize()
+    assert result.success
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert not checks["columns_as_expected"].passed
+    assert checks["columns_as_expected"].metadata["other_types"].value == {
+        "mood__v_bigint": "1 values of mood are bigint"
+    }
+    assert checks["no_rows_rejected"].passed
+
+
 def test_nothing_is_odd_and_the_checks_pass(project: Project) -> None:
     """Rows as declared give no warning."""
     project.serve(rows={"stories": window_rows(5)})

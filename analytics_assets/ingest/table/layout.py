@@ -25,11 +25,11 @@ from analytics_assets.ingest.table.names import column_name, plain_name, short, 
 from analytics_assets.ingest.table.values import ARROW_TYPES, is_exact_as_double, kind_of, typed_column, values_of
 
 Row = dict[str, Any]
+# hints of a column in dlt's schema: the API's name for it, the day it was first seen, and that it holds a whole number
+# which a double could not
 FIELD_HINT = "x-api-field"
 FIRST_SEEN_HINT = "x-first-seen"
 KEEPS_TYPE_HINT = "x-keeps-type"
-"""Hints of a column in dlt's schema: the API's name for it, the day it was first seen, and that it holds a whole number
-which a double could not."""
 
 _MOST_COLUMNS = 1_000
 _EXACT = 2**53
@@ -62,7 +62,7 @@ class ExtraColumn:
         """One line for the catalogue."""
         called = "" if self.field == self.name else f"; the API calls it {shown(self.field)}"
         beside = f"; values of another type than the column before `__v_{self.data_type}`" if self.is_variant else ""
-        return f"Not declared; first seen {self.first_seen or 'before 2026-11'}{called}{beside}"
+        return f"Not declared; first seen {self.first_seen or 'before such days were kept'}{called}{beside}"
 
 
 class Layout:
@@ -109,7 +109,7 @@ class Layout:
         extras = {
             name: pa.field(name, ARROW_TYPES[column.data_type])
             for name, column in self._extras.items()
-            if column.data_type in ARROW_TYPES
+            if column.data_type in _KINDS.values()
         }
         return pa.schema([*({name: extras.get(name, field) for name, field in self._fields.items()} | extras).values()])
 
@@ -194,8 +194,11 @@ class Layout:
 
     def _new_variant(self, first: ExtraColumn, data_type: DataType) -> ExtraColumn:
         name = variant_name(first.name, data_type)
-        older = self._unclaimed.pop(name, None)
-        if older is None and name in self._taken:
+        older = self._unclaimed.get(name)
+        if older and older.get("data_type") == data_type:
+            del self._unclaimed[name]
+        elif name in self._taken:
+            older = None
             name = column_name(f"{first.field} as {data_type}", self._naming, self._taken)
         column = ExtraColumn(first.field, name, data_type, self._today, is_variant=True, is_new=older is None)
         self._variants[first.field, data_type] = self._count(column)

@@ -10,7 +10,7 @@ from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.project import KEY, Project, Row, stories
-from analytics_assets_tests.warehouses import Duckdb, Warehouse, contents, types
+from analytics_assets_tests.warehouses import Duckdb, Postgres, Warehouse, contents, types
 
 _PAGE = 4
 
@@ -77,6 +77,16 @@ def test_declared_columns_arrive_as_sent(project: Project, warehouse: Warehouse)
     assert _values(warehouse, "caption", "odd") == [{"caption": ""}, {"caption": "a", "odd": ""}, {}]
 
 
+@pytest.mark.postgres
+def test_postgres_without_its_driver(project: Project, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dlt would load CSV then, and make '' null; the run fails and says what to install."""
+    _load(project, [{"caption": "a"}])
+    monkeypatch.setenv("DISABLE_ADBC_DETECTION", "true")
+    with pytest.raises(ApiError, match="install adbc-driver-postgresql"):
+        _load(project, [{"caption": ""}])
+    assert _values(postgres, "caption") == [{"caption": "a"}]
+
+
 VARIANTS: dict[str, tuple[list[Any], list[Row]]] = {
     "truth, number": ([True, 5], [{"odd": True}, {"odd__v_bigint": 5}]),
     "number, text": ([5, "2025-03-01"], [{"odd": 5}, {"odd__v_text": "2025-03-01"}]),
@@ -123,6 +133,18 @@ def test_a_column_is_not_widened_over_a_number_that_it_would_change(project: Pro
         {"rate__v_double": 1.5},
         {"rate": 3},
     ]
+
+
+@pytest.mark.postgres
+def test_a_column_that_may_not_be_changed(project: Project, postgres: Postgres) -> None:
+    """PostgreSQL changes no column that a view shows: the view stays, and decimals go beside, now and later."""
+    sandbox = _load(project, [{"rate": 7}])
+    postgres.execute("CREATE VIEW analytics.rates AS SELECT rate FROM analytics.stories")
+    for value in (0.5, 1.5):
+        sandbox.rows["stories"] = [{**stories(2)[1], "rate": value}]
+        project.load()
+        assert _values(postgres, "rate", "rate__v_double") == [{"rate": 7}, {"rate__v_double": value}]
+    assert types(postgres, "stories")["rate"] == "bigint"
 
 
 NAMES: dict[str, tuple[Row, Row]] = {
@@ -351,6 +373,28 @@ def test_an_undeclared_column_that_somebody_changed(project: Project, warehouse:
     sandbox.rows["stories"] = [{**stories(2)[1], "odd": "01"}]
     project.load()
     assert _values(warehouse, "odd", "odd__v_text") == [{"odd": 1}, {"odd__v_text": "01"}]
+
+
+def test_a_column_that_is_declared_later(project: Project, warehouse: Warehouse) -> None:
+    """The table has it as text, and text does not become a time by being declared one."""
+    _load(project, [{"posted": "2025-03-01T00:00:00Z"}])
+    project.configure(endpoints__stories__cursor="posted")
+    with pytest.raises(
+        ApiError, match=r"stories.posted is declared timestamp, and the table in the warehouse has text"
+    ):
+        project.load()
+    assert _values(warehouse, "posted") == [{"posted": "2025-03-01T00:00:00Z"}]
+
+
+def test_rejected_rows_that_were_kept_as_json(project: Project, warehouse: Warehouse) -> None:
+    """A table from before they were text becomes one of text; what it holds stays."""
+    sandbox = _load(project, [{"like_count": "many"}])
+    kind = "JSON" if isinstance(warehouse, Duckdb) else "JSONB USING raw::jsonb"
+    _change(warehouse, f"ALTER TABLE analytics.stories__rejected ALTER COLUMN raw SET DATA TYPE {kind}")
+    sandbox.rows["stories"] = [{**stories(2)[1], "caption": "\0"}]
+    project.load()
+    assert [raw.get("caption") for _, raw in _rejected(warehouse)] == ["\0", None]
+    assert types(warehouse, "stories__rejected")["raw"] in {"varchar", "character varying"}
 
 
 def _change(warehouse: Warehouse, sql: str) -> None:
