@@ -73,10 +73,10 @@ def test_undeclared_columns_are_in_the_catalogue(project: Project) -> None:
     sandbox.rows["stories"] = [{**stories(1)[0], "mediaId": "b", "Rank": [1]}]
     (made,) = project.materialize().asset_materializations_for_node("stories")
     columns = {column.name: column for column in made.metadata["dagster/column_schema"].schema.columns}
-    assert {name: columns[name].type for name in ("media_id", "rank", "rank_61d0fb21")} == {
+    assert {name: columns[name].type for name in ("media_id", "rank", "rank_a4130d7d")} == {
         "media_id": "text",
         "rank": "bigint",
-        "rank_61d0fb21": "json",
+        "rank_a4130d7d": "json",
     }
     assert columns["media_id"].description == f"Not declared; first seen {today}; the API calls it mediaId"
     assert made.metadata["new_columns"].value == "Rank, mediaId"
@@ -85,7 +85,7 @@ def test_undeclared_columns_are_in_the_catalogue(project: Project) -> None:
         "| --- | --- | --- | --- | --- |",
         f"| mediaId | media_id | text | 1 | {today} |",
         f"| rank | rank | bigint | 0 | {today} |",
-        f"| Rank | rank_61d0fb21 | json | 1 | {today} |",
+        f"| Rank | rank_a4130d7d | json | 1 | {today} |",
     ]
 
 

@@ -29,7 +29,9 @@ class Verdict:
 def check_endpoint(endpoint: Endpoint, settings: Settings) -> Verdict:
     """Ask an endpoint for one row, without retries. Problems come back in the verdict; only bugs of ours raise."""
     journal = Journal()
-    one_row = settings.model_copy(update={"page_size": 1, "max_retries": 0, "max_concurrent_requests": 1})
+    # what the table has is not known here, so no field can be called new
+    asked = {"page_size": 1, "max_retries": 0, "max_concurrent_requests": 1, "new_columns": "add"}
+    one_row = settings.model_copy(update=asked)
     try:
         list(build_source([endpoint], one_row, None, journal).resources[endpoint.name].add_limit(1))
     except Exception as error:

@@ -32,7 +32,7 @@ def estimate_window(endpoint: Endpoint, settings: Settings, window: Window | Non
     long as this one did. A pace that the API enforces by refusals shows only when it is loaded.
     """
     journal = Journal()
-    one_page = settings.model_copy(update={"max_concurrent_requests": 1})
+    one_page = settings.model_copy(update={"max_concurrent_requests": 1, "new_columns": "add"})
     list(build_source([endpoint], one_page, window, journal).resources[endpoint.name].add_limit(1))
     report = journal.reports[endpoint.name]
     if report.total is None:

@@ -36,6 +36,13 @@ def test_fine_without_a_total(project: Project) -> None:
     assert check_endpoint(STORIES, load_settings()).is_fine
 
 
+def test_fields_are_not_new_to_a_check(project: Project) -> None:
+    """The table may have them: that is for a load to say."""
+    project.serve(rows={"stories": [{**row, "mood": "fine"} for row in stories(3)]})
+    project.configure(new_columns="fail")
+    assert check_endpoint(STORIES, load_settings()).is_fine
+
+
 @pytest.mark.parametrize(
     ("options", "kind", "words"),
     [
