@@ -294,6 +294,8 @@ def open_pipeline(journal: Journal | None = None) -> Iterator[WarehousePipeline]
             # dlt leaves this unset for them, and commits a merge's DELETE before its INSERT; an insert that fails then
             # empties the table. Can go when `dlt.destinations.duckdb().capabilities().supports_transactions` is true.
             destination.caps_params["supports_transactions"] = True
+            # or dlt would have all files of a large table in memory at once
+            destination.caps_params["loader_parallelism_strategy"] = "table-sequential"
             # dlt would keep the random ids of rows unique, at a tenth of a load's time; nothing looks rows up by them
             destination.config_params["create_indexes"] = False
         else:

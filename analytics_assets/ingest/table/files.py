@@ -18,6 +18,10 @@ def current_load_id() -> str | None:
         return None
 
 
+# ADBC holds a whole file in memory
+_ROWS_IN_A_FILE = 100_000
+
+
 class TableFiles:
     """The rows of one table in a load, on disk. Where the table's columns change on the way, another file begins."""
 
@@ -30,7 +34,7 @@ class TableFiles:
         """Write a table with the columns of ``schema``, null where it lacks them; without rows it is nothing."""
         if not table.num_rows:
             return
-        if self._writer is None or self._files[-1][1] != schema:
+        if self._writer is None or self._files[-1][1] != schema or self._files[-1][2] >= _ROWS_IN_A_FILE:
             self._close()
             path = self._directory / f"{len(self._files)}.parquet"
             self._writer = pq.ParquetWriter(path, schema, write_statistics=False)
