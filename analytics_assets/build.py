@@ -18,9 +18,12 @@ def build_definitions(
     resources: dict[str, Any] | None = None, retry_policy: dg.RetryPolicy = STEP_RETRIES
 ) -> dg.Definitions:
     """Return all definitions. Reads the settings, but no key; opens no connection and writes nothing."""
-    partitions = daily_partitions(load_settings())
+    settings = load_settings()
+    partitions = daily_partitions(settings)
+    # as this vendor has them: catalogue and checks speak of the columns that come
+    endpoints = [settings.endpoint(endpoint) for endpoint in ENDPOINTS]
     return dg.Definitions(
-        assets=[build_asset(endpoint, partitions, retry_policy) for endpoint in ENDPOINTS],
+        assets=[build_asset(endpoint, partitions, retry_policy) for endpoint in endpoints],
         jobs=[load_all, check_connection, estimate],
         schedules=[daily_load(partitions)],
         # one process: DuckDB has one writer, and steps that are processes pay Python's start-up each

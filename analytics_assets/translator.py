@@ -40,7 +40,7 @@ class EndpointTranslator(DagsterDltTranslator):
             kinds={"dlt", destination_kind()},
             tags={"source": "social_analytics_api"},
             metadata={
-                "dagster/column_schema": column_schema(endpoint.columns),
+                "dagster/column_schema": column_schema(endpoint.columns, endpoint.id),
                 "path": endpoint.path,
                 "merge_key": endpoint.id,
                 "cursor": endpoint.cursor,
@@ -50,15 +50,15 @@ class EndpointTranslator(DagsterDltTranslator):
         )
 
 
-def column_schema(columns: Iterable[Column]) -> dg.TableSchema:
-    """Return the catalogue's view of the columns."""
+def column_schema(columns: Iterable[Column], key: str) -> dg.TableSchema:
+    """Return the catalogue's view of the columns; those of ``key`` are unique."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
                 name=column.name,
                 type=column.data_type,
                 description=column.description,
-                constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=column.name == "id"),
+                constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=column.name == key),
             )
             for column in columns
         ]

@@ -2,11 +2,14 @@
 
 import datetime as dt
 
+import dagster as dg
 import duckdb
 
+from analytics_assets.build import build_definitions
 from analytics_assets.catalogue import as_markdown
 from analytics_assets.sandbox.faults import Fault
-from analytics_assets_tests.project import Project, endpoint_of, stories
+from analytics_assets.sandbox.shape import Shape
+from analytics_assets_tests.project import KEY, Project, endpoint_of, stories
 
 
 def test_the_figures_are_those_of_the_wire(project: Project, waits: list[float]) -> None:
@@ -87,6 +90,24 @@ def test_undeclared_columns_are_in_the_catalogue(project: Project) -> None:
         f"| mediaId | media_id | text | 1 | {today} |",
         f"| Rank | rank_a4130d7d | json | 1 | {today} |",
     ]
+
+
+def test_the_catalogue_knows_the_vendors_names(project: Project) -> None:
+    """Cursor and id that a setting names are declared columns: nothing is missing, and nothing is new."""
+    project.configure(endpoints__stories__cursor="posted_at", endpoints__stories__id="story")
+    rows = [{"story": row["id"], "posted_at": row["timestamp"]} for row in stories(3)]
+    names = {"story", "posted_at", *(column.name for column in endpoint_of("stories").columns)} - {"id", "timestamp"}
+    full = [dict.fromkeys(names) | row for row in rows]
+    project.serve(rows={"stories": full}, shape=Shape(key=KEY, cursors={"stories": "posted_at"}))
+    result = project.materialize()
+    (made,) = result.asset_materializations_for_node("stories")
+    assert "new_columns" not in made.metadata
+    columns = made.metadata["dagster/column_schema"].schema.columns
+    assert {column.name for column in columns} == names
+    assert [column.name for column in columns if column.constraints.unique] == ["story"]
+    assert [check.passed for check in result.get_asset_check_evaluations()] == [True, True]
+    spec = build_definitions().resolve_assets_def("stories").get_asset_spec(dg.AssetKey("stories"))
+    assert (spec.metadata["merge_key"], spec.metadata["cursor"]) == ("story", "posted_at")
 
 
 def test_ignored_fields_are_counted(project: Project) -> None:

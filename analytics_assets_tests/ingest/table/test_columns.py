@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from analytics_assets.ingest.errors import ApiError, explain
+from analytics_assets.ingest.pipeline import WarehousePipeline
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.shape import Shape
@@ -133,6 +134,20 @@ def test_a_column_is_not_widened_over_a_number_that_it_would_change(project: Pro
         {"rate__v_double": 1.5},
         {"rate": 3},
     ]
+
+
+def test_staging_of_a_killed_run_is_not_loaded_into(
+    project: Project, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its columns have the types of then: a decimal would become a whole number in it, or its bits those of one."""
+    with monkeypatch.context() as killed:
+        killed.setattr(WarehousePipeline, "_drop_staging", lambda *_: None)
+        sandbox = _load(project, [{"rate": 7}])
+    assert warehouse.schemas() == ["analytics", "analytics_staging"]
+    sandbox.rows["stories"] = [{**stories(2)[1], "rate": 7.5}]
+    project.load()
+    assert _values(warehouse, "rate") == [{"rate": 7}, {"rate": 7.5}]
+    assert warehouse.schemas() == ["analytics"]
 
 
 @pytest.mark.postgres
