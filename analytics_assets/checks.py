@@ -35,7 +35,7 @@ def check_results(endpoint: Endpoint, reports: list[WindowReport]) -> list[dg.As
     # no row, no column: nothing to say
     missing = [column.name for column in endpoint.columns if column.name not in seen] if seen else []
     beside = {
-        column.name: f"{column.values} values of {shown(column.field)} are {column.data_type}"
+        column.name: f"{column.values} values of {shown(column.field)} are {column.data_type}: see {column.name}"
         for report in reports
         for column in (report.layout.columns if report.layout else [])
         if column.is_variant and column.values
@@ -51,6 +51,9 @@ def check_results(endpoint: Endpoint, reports: list[WindowReport]) -> list[dg.As
             check_name="columns_as_expected",
             passed=not missing and not beside,
             severity=dg.AssetCheckSeverity.WARN,
+            description=". ".join(
+                [*([f"No row has {', '.join(missing)}"] if missing else []), *beside.values()],
+            ),
             metadata={"missing": missing, "other_types": beside},
         ),
     ]

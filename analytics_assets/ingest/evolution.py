@@ -15,7 +15,7 @@ from dlt.destinations.exceptions import DatabaseException, DatabaseUndefinedRela
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from analytics_assets.ingest.errors import ApiError
-from analytics_assets.ingest.table.layout import FIELD_HINT, KEEPS_TYPE_HINT
+from analytics_assets.ingest.table.extra import FIELD_HINT, KEEPS_TYPE_HINT
 
 _EXACT = 2**53
 # every value of the first is one of the second

@@ -375,8 +375,9 @@ def test_a_check_names_values_of_another_type(project: Project) -> None:
     assert result.success
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
     assert not checks["columns_as_expected"].passed
+    assert checks["columns_as_expected"].description == "1 values of mood are bigint: see mood__v_bigint"
     assert checks["columns_as_expected"].metadata["other_types"].value == {
-        "mood__v_bigint": "1 values of mood are bigint"
+        "mood__v_bigint": "1 values of mood are bigint: see mood__v_bigint"
     }
     assert checks["no_rows_rejected"].passed
 

@@ -5,10 +5,8 @@ exactly. A value of any other type goes to a column beside it, named as dlt name
 stands in dlt's stored schema of the table, in hints of our own, and is the beginning of the next load.
 """
 
-import dataclasses
 import datetime as dt
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -21,48 +19,14 @@ from dlt.common.schema.typing import C_DLT_ID, C_DLT_LOAD_ID, TColumnSchema, TTa
 from analytics_assets.ingest.endpoints import DataType, Endpoint
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import NewColumns
+from analytics_assets.ingest.table.extra import FIELD_HINT, FIRST_SEEN_HINT, KEEPS_TYPE_HINT, ExtraColumn
 from analytics_assets.ingest.table.names import column_name, plain_name, short, shown, variant_name
 from analytics_assets.ingest.table.values import ARROW_TYPES, is_exact_as_double, kind_of, typed_column, values_of
 
 Row = dict[str, Any]
-# hints of a column in dlt's schema: the API's name for it, the day it was first seen, and that it holds a whole number
-# which a double could not
-FIELD_HINT = "x-api-field"
-FIRST_SEEN_HINT = "x-first-seen"
-KEEPS_TYPE_HINT = "x-keeps-type"
-
 _MOST_COLUMNS = 1_000
 _EXACT = 2**53
 _KINDS: dict[type, DataType] = {str: "text", bool: "bool", int: "bigint", float: "double", dict: "json", list: "json"}
-
-
-@dataclass
-class ExtraColumn:
-    """A column that is not declared. ``values`` counts those that came in this pass, nulls aside."""
-
-    field: str
-    name: str
-    data_type: DataType
-    first_seen: str
-    is_variant: bool = False
-    is_new: bool = True
-    can_widen: bool = True
-    values: int = dataclasses.field(default=0, compare=False)
-
-    @property
-    def hint(self) -> TColumnSchema:
-        """The column as dlt's schema has it."""
-        hint: TColumnSchema = {"name": self.name, "data_type": self.data_type, "nullable": True}
-        if self.is_variant:
-            hint["variant"] = True
-        return hint | {FIELD_HINT: self.field, FIRST_SEEN_HINT: self.first_seen}  # type: ignore[return-value]
-
-    @property
-    def description(self) -> str:
-        """One line for the catalogue."""
-        called = "" if self.field == self.name else f"; the API calls it {shown(self.field)}"
-        beside = f"; values of another type than the column before `__v_{self.data_type}`" if self.is_variant else ""
-        return f"Not declared; first seen {self.first_seen or 'before such days were kept'}{called}{beside}"
 
 
 class Layout:
