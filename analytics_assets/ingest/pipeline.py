@@ -63,10 +63,8 @@ class WarehousePipeline(Pipeline):
             with self.writer():
                 if self._fits(data):
                     return self._load_proven()
-            self.journal.log.warning(
-                "reading the window again: another run has given its columns other types meanwhile"
-            )
-        what = "other runs gave its columns other types each time it was read; run it again"
+            self.journal.log.warning("reading the window again: the table has columns that would change its values")
+        what = "each time it was read, the table had got columns that would change its values; run it again"
         raise ApiError("incomplete", f"incomplete: {', '.join(self.journal.reports)}: {what}")
 
     def _fits(self, source: DltSource) -> bool:
