@@ -16,8 +16,8 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.table.extra import FIELD_HINT, KEEPS_TYPE_HINT
+from analytics_assets.ingest.table.values import EXACT_IN_DOUBLE
 
-_EXACT = 2**53
 # every value of the first is one of the second
 _WIDER = {("bigint", "double"), ("json", "text")}
 
@@ -88,7 +88,8 @@ class Evolution:
         client = self._client.sql_client
         qualified, escaped = client.make_qualified_table_name(table), client.escape_column_name(name)
         if column.get("data_type") == "double":
-            query = f"SELECT COUNT(*) FROM {qualified} WHERE {escaped} > {_EXACT} OR {escaped} < -{_EXACT}"
+            edge = EXACT_IN_DOUBLE
+            query = f"SELECT COUNT(*) FROM {qualified} WHERE {escaped} > {edge} OR {escaped} < -{edge}"
             if (client.execute_sql(query) or [(0,)])[0][0]:
                 return False
         wider = self._client.type_mapper.to_destination_type(column, self._client.prepare_load_table(table))

@@ -21,11 +21,17 @@ from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import NewColumns
 from analytics_assets.ingest.table.extra import FIELD_HINT, FIRST_SEEN_HINT, KEEPS_TYPE_HINT, ExtraColumn
 from analytics_assets.ingest.table.names import column_name, plain_name, short, shown, variant_name
-from analytics_assets.ingest.table.values import ARROW_TYPES, is_exact_as_double, kind_of, typed_column, values_of
+from analytics_assets.ingest.table.values import (
+    ARROW_TYPES,
+    EXACT_IN_DOUBLE,
+    is_exact_as_double,
+    kind_of,
+    typed_column,
+    values_of,
+)
 
 Row = dict[str, Any]
 _MOST_COLUMNS = 1_000
-_EXACT = 2**53
 _KINDS: dict[type, DataType] = {str: "text", bool: "bool", int: "bigint", float: "double", dict: "json", list: "json"}
 
 
@@ -138,7 +144,7 @@ class Layout:
         if isinstance(value, int) and kind == "bigint":
             if first.data_type == "double" and is_exact_as_double(value):
                 return first
-            first.can_widen = first.can_widen and abs(value) <= _EXACT
+            first.can_widen = first.can_widen and abs(value) <= EXACT_IN_DOUBLE
         if kind == "double" and first.data_type == "bigint" and first.can_widen:
             first.data_type = "double"
         if first.data_type == kind:
@@ -209,7 +215,7 @@ class Layout:
 def is_within(whole_numbers: pa.Array) -> bool:
     """Say whether all of these are within what a double holds exactly."""
     edges = pc.min_max(whole_numbers).as_py()
-    return edges["min"] is None or (edges["min"] >= -_EXACT and edges["max"] <= _EXACT)
+    return edges["min"] is None or (edges["min"] >= -EXACT_IN_DOUBLE and edges["max"] <= EXACT_IN_DOUBLE)
 
 
 def _declared(endpoint: Endpoint, names: dict[str, str]) -> pa.Schema:

@@ -28,7 +28,11 @@ ARROW_TYPES: dict[DataType, pa.DataType] = {
 TOO_DEEP = "is nested too deep"
 HAS_NUL = "holds a NUL character, which PostgreSQL cannot store"
 
+# up to it a double holds each whole number
+EXACT_IN_DOUBLE = 2**53
+
 _INT64 = 2**63
+_MOST_DIGITS = 100
 # what `int` and `float` read is more: 1_000, digits of other scripts, nan
 _WHOLE_TEXT = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 _NUMBER_TEXT = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
@@ -155,7 +159,6 @@ def _json(value: object) -> str:
     return text
 
 
-_MOST_DIGITS = 100
 _CONVERT: dict[DataType, Callable[[Any], Any]] = {
     "text": _text,
     "bigint": _bigint,
