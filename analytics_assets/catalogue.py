@@ -9,7 +9,7 @@ import dagster as dg
 
 from analytics_assets.ingest.endpoints import Column, Endpoint
 from analytics_assets.ingest.ledger import new_columns
-from analytics_assets.ingest.report import WindowReport
+from analytics_assets.ingest.report import WindowReport, undeclared_columns
 from analytics_assets.ingest.table.names import shown
 from analytics_assets.translator import column_schema
 
@@ -31,11 +31,13 @@ def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single
     ``single``: the load was of one partition. The metadata of a range stands at each of its partitions.
     """
     reports = [part.report for part in loaded]
-    layouts = [report.layout for report in reports if report.layout]
-    columns = [*endpoint.columns]
-    if layouts:
-        found = layouts[-1].columns
-        columns += [Column(name=c.name, data_type=c.data_type, description=c.description) for c in found]
+    columns = [
+        *endpoint.columns,
+        *(
+            Column(name=column.name, data_type=column.data_type, description=column.description)
+            for column, _ in undeclared_columns(reports)
+        ),
+    ]
     undeclared = undeclared_rows(reports)
     came = sorted({name for report in reports for name in new_columns(report)})
     preview = next((r.preview for r in reports if r.preview), None)
@@ -71,21 +73,16 @@ def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single
 
 def undeclared_rows(reports: list[WindowReport]) -> list[dict[str, object]]:
     """Return a row for each undeclared column, in the table before or come in these windows, and each ignored field."""
-    layouts = [report.layout for report in reports if report.layout]
-    values: Counter[str] = Counter()
-    for layout in layouts:
-        values.update({column.name: column.values for column in layout.columns})
-    columns = {column.name: column for layout in layouts for column in layout.columns}
-    ignored = sum((layout.ignored for layout in layouts), Counter[str]())
+    ignored = sum((report.layout.ignored for report in reports if report.layout), Counter[str]())
     return [
         {
             "field": shown(column.field),
-            "column": name,
+            "column": column.name,
             "type": column.data_type,
-            "values": values[name],
+            "values": values,
             "first seen": column.first_seen,
         }
-        for name, column in columns.items()
+        for column, values in undeclared_columns(reports)
     ] + [
         {"field": shown(field), "column": "ignored", "type": None, "values": count, "first seen": None}
         for field, count in ignored.items()

@@ -5,7 +5,7 @@ from collections import Counter
 import dagster as dg
 
 from analytics_assets.ingest.endpoints import Endpoint
-from analytics_assets.ingest.report import WindowReport
+from analytics_assets.ingest.report import WindowReport, undeclared_columns
 from analytics_assets.ingest.table.names import shown
 
 
@@ -35,10 +35,9 @@ def check_results(endpoint: Endpoint, reports: list[WindowReport]) -> list[dg.As
     # no row, no column: nothing to say
     missing = [column.name for column in endpoint.columns if column.name not in seen] if seen else []
     beside = {
-        column.name: f"{column.values} values of {shown(column.field)} are {column.data_type}: see {column.name}"
-        for report in reports
-        for column in (report.layout.columns if report.layout else [])
-        if column.is_variant and column.values
+        column.name: f"{values} values of {shown(column.field)} are {column.data_type}: see {column.name}"
+        for column, values in undeclared_columns(reports)
+        if column.is_variant and values
     }
     return [
         dg.AssetCheckResult(

@@ -113,7 +113,7 @@ class Evolution:
     def _take_on(self, stored: Schema) -> None:
         """Give our schema what others have stored meanwhile; dlt would store ours without it."""
         for name, table in stored.tables.items():
-            if name not in self._undeclared:
+            if name not in self._undeclared or name not in self._schema.tables:
                 self._schema.update_table(table, normalize_identifiers=False)
                 continue
             ours = self._schema.tables[name]["columns"]

@@ -78,7 +78,7 @@ class WarehousePipeline(Pipeline):
             if not isinstance(client, SqlJobClientBase):
                 return True
             # what a killed run left has the columns of then; a value put into one would become what that column holds
-            _drop_staging(client.sql_client)
+            _drop_staging_dataset(client.sql_client)
             evolution = Evolution(client, schema, undeclared, self.journal.log)
             again = evolution.settle(has_exact_types=self.destination_kind in _LOCKED)
         if again is None:
@@ -197,7 +197,7 @@ class WarehousePipeline(Pipeline):
         client.execute_sql(f"UPDATE {LEDGER} SET {assignments} WHERE id = %s", *figures.values(), report.id)
 
     def _drop_staging(self, client: SqlClientBase[Any]) -> None:
-        _drop_staging(client)
+        _drop_staging_dataset(client)
 
     def record_failure(self, error: BaseException) -> None:
         """Have the ledger say ``failed`` for each window, unless the warehouse cannot be had; logs when that fails."""
@@ -261,7 +261,7 @@ class WarehousePipeline(Pipeline):
         return contextlib.nullcontext()
 
 
-def _drop_staging(client: SqlClientBase[Any]) -> None:
+def _drop_staging_dataset(client: SqlClientBase[Any]) -> None:
     with client.with_staging_dataset():
         if client.has_dataset():
             client.drop_dataset()

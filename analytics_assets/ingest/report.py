@@ -13,6 +13,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analytics_assets.ingest.table.extra import ExtraColumn
 from analytics_assets.ingest.table.layout import Layout
 from analytics_assets.ingest.window import Window
 
@@ -131,3 +132,13 @@ class WindowReport:
         if self.rows_read:
             return f"the API returned {self.rows_read} rows, none of them both loadable and inside the window"
         return "the API said total 0" if self.total == 0 else "the first page was empty and the API gave no total"
+
+
+def undeclared_columns(reports: list[WindowReport]) -> list[tuple[ExtraColumn, int]]:
+    """Return the undeclared columns of the windows' table, each with the number of values that came in all of them."""
+    layouts = [report.layout for report in reports if report.layout]
+    values: Counter[str] = Counter()
+    for layout in layouts:
+        values.update({column.name: column.values for column in layout.columns})
+    columns = {column.name: column for layout in layouts for column in layout.columns}
+    return [(column, values[name]) for name, column in columns.items()]

@@ -20,14 +20,8 @@ CASES: dict[str, tuple[Row, Row, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_columns_that_another_run_added_meanwhile(
-    project: Project, warehouse: Warehouse, loads: Loads, case: str
-) -> None:
-    """While one run reads, another finishes: values of both are in the table as sent, and both fields are known."""
-    theirs, ours, column = CASES[case]
-    rows = [{**row, **theirs} for row in stories(3)]
-    others = [{**row, **ours, "id": f"o{row['id']}"} for row in stories(3, OTHER)]
+def _meet(project: Project, loads: Loads, rows: list[Row], others: list[Row]) -> None:
+    """Load others, and while they are read, rows from beginning to end."""
     # the dataset is there, so that both begin with a schema of it
     project.serve(rows={"stories": []})
     project.load()
@@ -45,6 +39,17 @@ def test_columns_that_another_run_added_meanwhile(
     project.serve(rows={"stories": others}).on_request = meanwhile
     loads.start(OTHER).succeed(40)
     assert started
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_columns_that_another_run_added_meanwhile(
+    project: Project, warehouse: Warehouse, loads: Loads, case: str
+) -> None:
+    """While one run reads, another finishes: values of both are in the table as sent, and both fields are known."""
+    theirs, ours, column = CASES[case]
+    rows = [{**row, **theirs} for row in stories(3)]
+    others = [{**row, **ours, "id": f"o{row['id']}"} for row in stories(3, OTHER)]
+    _meet(project, loads, rows, others)
     held = {row["id"]: row for row in contents(warehouse, "stories")}
     (value,) = ours.values()
     assert [held[f"os00{number}"][column] for number in range(3)] == [value] * 3
@@ -57,3 +62,10 @@ def test_columns_that_another_run_added_meanwhile(
     )
     columns = json.loads(str(text))["tables"]["stories"]["columns"]
     assert {columns[column]["x-api-field"], columns[name]["x-api-field"]} == {*theirs, *ours}
+
+
+def test_rows_that_another_run_set_aside_meanwhile(project: Project, warehouse: Warehouse, loads: Loads) -> None:
+    """The table of rows set aside is there only from then on; the run that did not know of it goes on."""
+    _meet(project, loads, [{**row, "like_count": "many"} for row in stories(2)], stories(3, OTHER))
+    assert [row["id"] for row in contents(warehouse, "stories")] == ["s000", "s001", "s002"]
+    assert len(contents(warehouse, "stories__rejected")) == 2

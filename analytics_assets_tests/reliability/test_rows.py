@@ -18,7 +18,7 @@ from analytics_assets.ingest.errors import explain
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
 from analytics_assets.sandbox.faults import Fault
-from analytics_assets_tests.project import WINDOW, Project, endpoint_of
+from analytics_assets_tests.project import WINDOW, Project, endpoint_of, stories
 from analytics_assets_tests.reliability.matrix import Row, newcomer, window_rows
 from analytics_assets_tests.reliability.stage import Api, Read, load, read
 
@@ -380,6 +380,19 @@ def test_a_check_names_values_of_another_type(project: Project) -> None:
         "mood__v_bigint": "1 values of mood are bigint: see mood__v_bigint"
     }
     assert checks["no_rows_rejected"].passed
+
+
+def test_a_check_counts_all_slices_of_a_range(project: Project) -> None:
+    """Values of another type in each of two slices are counted together."""
+    days = ("2025-03-01", "2025-03-02")
+    rows = [{**row, "id": f"{day}{row['id']}", "mood": "fine"} for day in days for row in stories(3, day)]
+    rows[1]["mood"] = rows[4]["mood"] = rows[5]["mood"] = 7
+    project.serve(rows={"stories": rows})
+    project.configure(max_window_days=1)
+    result = project.materialize(day=days[0], until=days[1])
+    assert result.success
+    (check,) = (found for found in result.get_asset_check_evaluations() if found.check_name == "columns_as_expected")
+    assert check.metadata["other_types"].value == {"mood__v_bigint": "3 values of mood are bigint: see mood__v_bigint"}
 
 
 def test_nothing_is_odd_and_the_checks_pass(project: Project) -> None:

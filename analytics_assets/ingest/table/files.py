@@ -9,6 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
+# ADBC holds a whole file in memory
+_ROWS_IN_A_FILE = 100_000
+
 
 def current_load_id() -> str | None:
     """Return the id of the load that these rows are for; ``None`` where they are only read."""
@@ -16,10 +19,6 @@ def current_load_id() -> str | None:
         return dlt.current.load_package_state()["load_id"]
     except CurrentLoadPackageStateNotAvailable:
         return None
-
-
-# ADBC holds a whole file in memory
-_ROWS_IN_A_FILE = 100_000
 
 
 class TableFiles:
