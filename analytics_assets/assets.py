@@ -2,6 +2,7 @@
 
 import collections
 import enum
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,9 @@ STEP_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONE
 # set by Dagster on "re-execute from failure", and on no other run that has a parent
 _RESUMES = "dagster/is_resume_retry"
 _RECORDS = 1000
+# Dagster shows a terminal what a step wrote by way of a `tail` process, and ends that when the step has ended; what it
+# has not read by then is never shown, and that is where the reason of a failure stands (dagster issue 23336).
+_TAIL_WAIT = "DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH"
 
 
 class SyncMode(enum.Enum):
@@ -86,6 +90,7 @@ def build_asset(
                 check_results=check_results(endpoint, [part.report for part in loaded]),
             )
         except Exception as error:
+            os.environ.setdefault(_TAIL_WAIT, "1")
             problem = explain(error)
             if problem is None:
                 raise

@@ -1,5 +1,7 @@
 """`dagster asset materialize` as a user types it: exit code, message, and no key anywhere."""
 
+import os
+import shutil
 import subprocess
 
 import pytest
@@ -72,3 +74,15 @@ def test_bad_input_is_told(
     assert message in done.stdout + done.stderr
     assert project.table() == []
     project.assert_nowhere(("wrong+key", "wrong%2Bkey"), done.stdout, done.stderr)
+
+
+def test_a_failure_is_told_on_a_busy_machine(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason reaches the terminal, also where Dagster's `tail`, which brings it there, comes late."""
+    slow = project.path / "slow" / "tail"
+    slow.parent.mkdir()
+    slow.write_text(f'#!/bin/sh\nsleep 0.5\nexec {shutil.which("tail")} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{slow.parent}{os.pathsep}{os.environ['PATH']}")
+    project.serve(rows={"stories": stories(3)})
+    done = _materialize(project, "--partition", DAY, API_KEY="wrong+key/of=the&tests")
+    assert "key refused: " in done.stdout + done.stderr
