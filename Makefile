@@ -33,11 +33,11 @@ install: .venv/.installed ## Set up .venv from requirements.lock; every other ta
 
 .PHONY: demo
 demo: .venv/.installed ## Load the sandbox API into a local warehouse and show what arrived
-	@$(BIN)/python -m analytics_assets.demo
+	@$(BIN)/python -m analytics_assets.commands.demo
 
 .PHONY: dev
 dev: .venv/.installed ## Open Dagster's UI, on the sandbox API unless a real one is configured
-	@$(BIN)/python -m analytics_assets.dev
+	@$(BIN)/python -m analytics_assets.commands.dev
 
 .PHONY: check
 check: .venv/.installed ## Ask the configured API and warehouse whether they answer; fails when one does not

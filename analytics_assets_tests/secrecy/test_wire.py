@@ -113,7 +113,7 @@ def test_make_dev_listens_on_this_machine_alone(project: Project) -> None:
     with (
         (project.path / "dev.log").open("w+") as log,
         subprocess.Popen(
-            [sys.executable, "-m", "analytics_assets.dev"],
+            [sys.executable, "-m", "analytics_assets.commands.dev"],
             env={**os.environ, "PORT": str(closed_port())},
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -116,14 +116,14 @@ def ui(browser: Any, project: Project) -> Iterator[Ui]:  # noqa: ANN401 - playwr
     if folder := os.environ.get("SCREENSHOTS"):
         shots.append(Path(folder))
         # pictures for people: with a history
-        subprocess.run([sys.executable, "-m", "analytics_assets.demo"], check=True, capture_output=True)
+        subprocess.run([sys.executable, "-m", "analytics_assets.commands.demo"], check=True, capture_output=True)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     # playwright's own loop must not see the output pipe filling up
     with (
         (project.path / "dev.log").open("w+") as log,
         subprocess.Popen(
-            [sys.executable, "-m", "analytics_assets.dev"],
+            [sys.executable, "-m", "analytics_assets.commands.dev"],
             env={**os.environ, "PORT": str(port)},
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from analytics_assets.demo import DAYS
+from analytics_assets.commands.demo import DAYS
 from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.sandbox.data import rows
 from analytics_assets_tests.project import Project
@@ -15,18 +15,17 @@ from analytics_assets_tests.project import Project
 MIDNIGHT = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 FIRST = MIDNIGHT - dt.timedelta(days=DAYS)
 FAILING = """
-import sys
-from analytics_assets.demo import main
+from analytics_assets.commands.demo import run
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
-sys.exit(main(Sandbox(faults=[Fault("status", status=503)])))
+run(Sandbox(faults=[Fault("status", status=503)]))
 """
 
 
 def demo(*command: str) -> subprocess.CompletedProcess[str]:
     """Run the demo in the test's folder."""
     return subprocess.run(
-        [sys.executable, *(command or ("-m", "analytics_assets.demo"))],
+        [sys.executable, *(command or ("-m", "analytics_assets.commands.demo"))],
         capture_output=True,
         text=True,
         check=False,
@@ -36,18 +35,18 @@ def demo(*command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_everything_arrives_and_only_once(project: Project) -> None:
-    """Each table is told with as many rows as the sandbox has in 30 days; a second run says that none is new."""
+    """Each table is printed with as many rows as the sandbox has in 30 days; a second run says that none is new."""
     first = demo()
     assert (first.returncode, first.stderr) == (0, "")
     there = {endpoint.name: len(rows(endpoint.name, FIRST, MIDNIGHT)) for endpoint in ENDPOINTS}
     days = (f"{FIRST:%Y-%m-%d}", f"{MIDNIGHT - dt.timedelta(days=1):%Y-%m-%d}")
-    assert told(first.stdout) == {name: (count, count, *days) for name, count in there.items()}
+    assert printed_table(first.stdout) == {name: (count, count, *days) for name, count in there.items()}
     assert {name: len(project.ids(name)) for name in there} == there
     assert str(project.path) not in first.stdout
 
     second = demo()
     assert (second.returncode, second.stderr) == (0, "")
-    assert told(second.stdout) == {name: (count, 0, *days) for name, count in there.items()}
+    assert printed_table(second.stdout) == {name: (count, 0, *days) for name, count in there.items()}
     assert "No new rows" in second.stdout
 
 
@@ -70,7 +69,7 @@ def test_it_keeps_away_from_a_real_api(project: Project) -> None:
     assert not (project.path / "warehouse.duckdb").exists()
 
 
-def told(output: str) -> dict[str, tuple[int, int, str, str]]:
+def printed_table(output: str) -> dict[str, tuple[int, int, str, str]]:
     """Return the table that the demo printed: rows, new rows, first and last day by table."""
     found = re.findall(r"^ *(\w+) +([\d,]+) +([\d,]+) +[\d,]+ +(\S+) +(\S+) *$", output, re.MULTILINE)
     return {name: (int(count.replace(",", "")), int(new.replace(",", "")), *days) for name, count, new, *days in found}

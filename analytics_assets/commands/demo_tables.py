@@ -1,0 +1,128 @@
+"""What the demo's warehouse holds: where it is, the queries that ask it, and the table and lines printed of them.
+
+What belongs here: everything that opens the warehouse, always to read. How a load gets there is ``demo.py``.
+"""
+
+import contextlib
+import datetime as dt
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from analytics_assets.ingest.endpoints import ENDPOINTS
+from analytics_assets.ingest.pipeline import WarehousePipeline, open_pipeline
+from analytics_assets.ingest.settings import Settings
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """Where the tables are: a name to print, the dataset they are in, and the file where DuckDB keeps them in one."""
+
+    name: str
+    dataset: str
+    duckdb_file: Path | None
+
+
+@dataclass(frozen=True)
+class TableContents:
+    """What one table holds: its rows, and the UTC days of its first and last one."""
+
+    rows: int = 0
+    first_day: dt.date | None = None
+    last_day: dt.date | None = None
+
+
+def configured_warehouse() -> Warehouse:
+    """Return the warehouse that the config names; a file is called as it is reached from the working directory."""
+    with open_pipeline() as pipeline:
+        if pipeline.destination_kind != "duckdb":
+            return Warehouse(pipeline.location, pipeline.dataset_name, None)
+        return Warehouse(os.path.relpath(pipeline.database), pipeline.dataset_name, Path(pipeline.database))
+
+
+def table_contents(settings: Settings) -> dict[str, TableContents]:
+    """Ask the warehouse what each endpoint's table holds; a table that is not there holds nothing."""
+    contents = {}
+    with _reading() as pipeline, pipeline.sql_client() as client:
+        for endpoint in ENDPOINTS:
+            cursor = client.escape_column_name(settings.endpoint(endpoint).cursor)
+            table = client.make_qualified_table_name(endpoint.name)
+            try:
+                found = client.execute_sql(f"SELECT count(*), min({cursor}), max({cursor}) FROM {table}")  # noqa: S608 (names are escaped)
+            except DatabaseUndefinedRelation:
+                contents[endpoint.name] = TableContents()
+                continue
+            rows, *edges = (found or [(0, None, None)])[0]
+            days = (edge.astimezone(dt.UTC).date() if edge else None for edge in edges)
+            contents[endpoint.name] = TableContents(rows, *days)
+    return contents
+
+
+def reach_by_day(settings: Settings, days: Sequence[str]) -> dict[str, int]:
+    """Add up the reach of all posts, day by day."""
+    reach = dict.fromkeys(days, 0)
+    with _reading() as pipeline, pipeline.sql_client() as client:
+        cursor = client.escape_column_name(settings.endpoint(ENDPOINTS[0]).cursor)
+        value, metric = client.escape_column_name("value"), client.escape_column_name("metric")
+        table = client.make_qualified_table_name(ENDPOINTS[0].name)
+        rows = client.execute_sql(f"SELECT {cursor}, {value} FROM {table} WHERE {metric} = 'reach'")  # noqa: S608 (names are escaped)
+    for moment, measured in rows or []:
+        day = f"{moment.astimezone(dt.UTC):%Y-%m-%d}" if moment else None
+        if day in reach:
+            reach[day] += _number(json.loads(measured) if isinstance(measured, str) else measured)
+    return reach
+
+
+def print_tables(
+    console: Console, before: dict[str, TableContents], after: dict[str, TableContents], pages: dict[str, int]
+) -> None:
+    """Print a line for each table: its rows, how many of them are new, and the pages that were read for it."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Table", style="bold")
+    for name in ("Rows", "New rows", "Pages read"):
+        table.add_column(name, justify="right")
+    table.add_column("First day")
+    table.add_column("Last day")
+    for name, now in after.items():
+        figures = (now.rows, now.rows - before[name].rows, pages.get(name, 0))
+        table.add_row(name, *(f"{figure:,}" for figure in figures), str(now.first_day or "-"), str(now.last_day or "-"))
+    console.print(table)
+
+
+def print_summary(
+    console: Console,
+    warehouse: Warehouse,
+    before: dict[str, TableContents],
+    after: dict[str, TableContents],
+    seconds: float,
+) -> None:
+    """Print how much there is, where, and how many rows are new."""
+    rows = sum(table.rows for table in after.values())
+    new = rows - sum(table.rows for table in before.values())
+    file = warehouse.duckdb_file
+    size = f", {file.stat().st_size / 1e6:.1f} MB" if file and file.is_file() else ""
+    console.print(f"{rows:,} rows in [bold]{warehouse.name}[/]{size}; loading took {seconds:.1f} s")
+    console.print(
+        f"[bold]{new:,} rows are new[/]\n" if new else "[bold]No new rows[/]: all were there, and merge by id\n"
+    )
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[WarehousePipeline]:
+    """Give a pipeline to read with, while no other run has the DuckDB file open."""
+    with open_pipeline() as pipeline, pipeline.writer():
+        yield pipeline
+
+
+def _number(value: object) -> int:
+    """Return a metric's value; one that the API breaks down is the sum of its parts."""
+    if isinstance(value, dict):
+        return sum(_number(part) for part in value.values())
+    return int(value) if isinstance(value, int | float) else 0

@@ -1,0 +1,1 @@
+"""Tests of what `make` runs, as processes of their own."""
