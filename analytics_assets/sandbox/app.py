@@ -9,17 +9,14 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.sandbox import data
 from analytics_assets.sandbox.answer import Answer
 from analytics_assets.sandbox.asked import Asked, key_seen, path_without_key, without_key
-from analytics_assets.sandbox.control import control_routes
 from analytics_assets.sandbox.days import Row
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.shape import BadRequestError, Shape
@@ -28,7 +25,7 @@ _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED, _BAD = 401, 403, 404, 405, 
 
 
 class Sandbox:
-    """The API's state; ``app`` serves it.
+    """The API's state, and the ASGI application that answers for it; ``server.py`` serves it.
 
     With ``rows`` (endpoint name to list) exactly these are served, in that order, and may be changed between requests;
     a tuple is taken never to change and is faster for windows. An endpoint not named is empty, and a row whose cursor
@@ -53,7 +50,7 @@ class Sandbox:
         forget_stories: bool = False,
         on_request: Callable[[Asked], None] | None = None,
     ) -> None:
-        """Build the application; nothing listens yet."""
+        """Keep the options; nothing listens yet."""
         self.shape = shape or Shape()
         unknown = set(self.shape.paths) - {endpoint.name for endpoint in ENDPOINTS}
         if rows is None and unknown:
@@ -75,7 +72,6 @@ class Sandbox:
             return data.rows(name, start, end, seed=seed, scale=scale, first_day=first_day, now=second)
 
         self._generated = generated
-        self.app = Starlette(routes=[*control_routes(self), Route("/{path:path}", self)])
 
     def reset(self) -> None:
         """Forget the requests and the faults; the rows stay."""
@@ -84,7 +80,7 @@ class Sandbox:
         self.max_in_flight = self._in_flight
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request on any path but the control routes (ASGI)."""
+        """Answer one request (ASGI)."""
         self._in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self._in_flight)
         try:

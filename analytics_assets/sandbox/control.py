@@ -4,26 +4,24 @@
 of ``Fault`` arguments; ``DELETE faults``.
 """
 
-from __future__ import annotations
-
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
 
-if TYPE_CHECKING:
-    from starlette.requests import Request
 
-    from analytics_assets.sandbox.app import Sandbox
+def with_control(sandbox: Sandbox) -> Starlette:
+    """Return the application to serve: the control routes, and the sandbox on every other path."""
+    return Starlette(routes=[*_control_routes(sandbox), Route("/{path:path}", sandbox)])
 
 
-def control_routes(sandbox: Sandbox) -> list[Route]:
-    """Return the routes for that sandbox."""
-
+def _control_routes(sandbox: Sandbox) -> list[Route]:
     async def health(request: Request) -> Response:  # noqa: ARG001 - Starlette passes it
         return _json({"ok": True})
 

@@ -13,6 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from analytics_assets.sandbox.app import Sandbox
+from analytics_assets.sandbox.control import with_control
 from analytics_assets.sandbox.wire import TRANSPORT
 
 _TICK_SECONDS = 0.02
@@ -112,7 +113,7 @@ class _Server(uvicorn.Server):
 
 def _config(sandbox: Sandbox) -> uvicorn.Config:
     return uvicorn.Config(
-        sandbox.app,
+        with_control(sandbox),
         http=_Protocol,
         ws="none",
         lifespan="off",
