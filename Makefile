@@ -64,6 +64,7 @@ bench: .venv/.installed ## Measure against the seed config and write docs/perfor
 lint: .venv/.installed ## Check style, format, types, definitions, and that no key or local path is in a file
 	@echo "ruff check" && $(BIN)/ruff check --quiet
 	@echo "ruff format" && $(BIN)/ruff format --check --quiet || { echo "Not formatted: run make format"; exit 1; }
+	@echo "imports point down" && $(BIN)/lint-imports --no-logo --no-cache >.lint-imports || { cat .lint-imports; exit 1; }; rm -f .lint-imports
 	@echo "mypy" && $(BIN)/mypy --no-error-summary
 	@echo "dagster definitions validate" && $(BIN)/python -W ignore::FutureWarning -m dagster definitions validate --log-level error -m $(DEFINITIONS)
 	@$(MAKE) --silent lint-leaks

@@ -1,9 +1,9 @@
 """Endpoint to asset: one factory over the endpoint table."""
 
-import collections
 import enum
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -12,8 +12,7 @@ from analytics_assets.catalogue import Loaded, materialization_metadata
 from analytics_assets.checks import check_results, check_specs
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import explain
-from analytics_assets.ingest.pipeline import open_pipeline
-from analytics_assets.ingest.report import Journal
+from analytics_assets.ingest.load import collector_at_rest, open_pipeline
 from analytics_assets.ingest.window import Window
 from analytics_assets.partitions import Slice, slices_of
 from analytics_assets.resources import AnalyticsApi
@@ -42,16 +41,51 @@ class SyncConfig(dg.Config):
     sync_mode: SyncMode = SyncMode.incremental
 
 
+@dataclass(frozen=True)
+class EndpointLoad:
+    """One run's load of an endpoint: window after window."""
+
+    endpoint: Endpoint
+    context: dg.AssetExecutionContext
+    api: AnalyticsApi
+    loader: DagsterDltResource
+
+    def run(self, sync_mode: SyncMode) -> list[Loaded]:
+        """Load all history, or the windows of the run's partitions; each is proven when it is returned."""
+        with collector_at_rest():
+            return [self._load(None)] if sync_mode is SyncMode.full_refresh else self._slices()
+
+    def _slices(self) -> list[Loaded]:
+        key = dg.AssetKey(self.endpoint.name)
+        slices = slices_of(self.context, self.api.settings().max_window_days)
+        loaded = []
+        for part in _not_yet_loaded(self.context, key, slices):
+            loaded.append(self._load(part.window))
+            if len(slices) > 1:
+                # at once, for what is loaded stays loaded when a later slice fails
+                _record(self.context, key, part, loaded[-1])
+        return loaded
+
+    def _load(self, window: Window | None) -> Loaded:
+        name, log = self.endpoint.name, self.context.log
+        source, reading = self.api.source(self.endpoint, window, self.context.run.run_id, log)
+        log.info("%s: asking for %s", name, window or "all history")
+        with open_pipeline(reading, log) as pipeline:
+            for _ in self.loader.run(self.context, source, pipeline, EndpointTranslator(self.endpoint)):
+                # What dagster-dlt says of the load names a table that does not exist and files of this machine; the
+                # pipeline's own report says it instead.
+                pass
+            return Loaded(pipeline.report, pipeline.warehouse.table_name(name), pipeline.warehouse.location)
+
+
 def build_asset(
     endpoint: Endpoint, partitions: dg.PartitionsDefinition, retry_policy: dg.RetryPolicy = STEP_RETRIES
 ) -> dg.AssetsDefinition:
     """Return the asset of an endpoint: a step of its own, daily partitions, a range in a single run."""
-    translator = EndpointTranslator(endpoint)
-    key = dg.AssetKey(endpoint.name)
 
     @dg.multi_asset(
         name=endpoint.name,
-        specs=[translator.get_asset_spec()],
+        specs=[EndpointTranslator(endpoint).get_asset_spec()],
         check_specs=check_specs(endpoint),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -63,41 +97,23 @@ def build_asset(
         analytics_api: AnalyticsApi,
         dlt_loader: DagsterDltResource,
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        def load_window(window: Window | None) -> Loaded:
-            journal = Journal(context.run.run_id, context.log)
-            with open_pipeline(journal) as pipeline:
-                source = analytics_api.source(endpoint, window, journal)
-                context.log.info("%s: asking for %s", endpoint.name, window or "all history")
-                # dagster-dlt's own metadata names a table that does not exist, and no rows when there are none
-                collections.deque(dlt_loader.run(context, source, pipeline, translator), maxlen=0)
-                return Loaded(journal.reports[endpoint.name], pipeline.table_name(endpoint.name), pipeline.location)
-
-        failure = None
         try:
-            if config.sync_mode is SyncMode.full_refresh:
-                loaded = [load_window(None)]
-            else:
-                slices = slices_of(context, analytics_api.settings().max_window_days)
-                loaded = []
-                for part in _not_yet_loaded(context, key, slices):
-                    loaded.append(load_window(part.window))
-                    if len(slices) > 1:
-                        # at once, for what is loaded stays loaded when a later slice fails
-                        _record(context, key, part, loaded[-1])
-            yield dg.MaterializeResult(
-                asset_key=key,
-                metadata=materialization_metadata(endpoint, loaded, single=len(context.partition_keys) == 1),
-                check_results=check_results(endpoint, [part.report for part in loaded]),
-            )
+            loaded = EndpointLoad(endpoint, context, analytics_api, dlt_loader).run(config.sync_mode)
         except Exception as error:
             os.environ.setdefault(_TAIL_WAIT, "1")
             problem = explain(error)
             if problem is None:
                 raise
             failure = dg.Failure(f"{endpoint.name}: {problem.message}", allow_retries=problem.is_transient)
-        if failure is not None:
-            # outside of the `except`, so that the reader sees one message and not dlt's layers around it
-            raise failure
+        else:
+            yield dg.MaterializeResult(
+                asset_key=endpoint.name,
+                metadata=materialization_metadata(endpoint, loaded, single=len(context.partition_keys) == 1),
+                check_results=check_results(endpoint, [part.report for part in loaded]),
+            )
+            return
+        # outside of the `except`, so that the reader sees one message and not dlt's layers around it
+        raise failure
 
     return load
 

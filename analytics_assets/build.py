@@ -5,8 +5,7 @@ from typing import Any
 import dagster as dg
 
 from analytics_assets.assets import STEP_RETRIES, build_asset
-from analytics_assets.ingest.endpoints import ENDPOINTS
-from analytics_assets.ingest.settings import load_settings
+from analytics_assets.ingest.configured import load_settings
 from analytics_assets.jobs import check_connection, estimate, load_all
 from analytics_assets.partitions import daily_partitions
 from analytics_assets.resources import AnalyticsApi
@@ -20,10 +19,8 @@ def build_definitions(
     """Return all definitions. Reads the settings, but no key; opens no connection and writes nothing."""
     settings = load_settings()
     partitions = daily_partitions(settings)
-    # as this vendor has them: catalogue and checks speak of the columns that come
-    endpoints = [settings.endpoint(endpoint) for endpoint in ENDPOINTS]
     return dg.Definitions(
-        assets=[build_asset(endpoint, partitions, retry_policy) for endpoint in endpoints],
+        assets=[build_asset(endpoint, partitions, retry_policy) for endpoint in settings.resolved_endpoints],
         jobs=[load_all, check_connection, estimate],
         schedules=[daily_load(partitions)],
         # one process: DuckDB has one writer, and steps that are processes pay Python's start-up each

@@ -2,15 +2,16 @@
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
 from analytics_assets.ingest.endpoints import Column, Endpoint
-from analytics_assets.ingest.ledger import new_columns
 from analytics_assets.ingest.report import WindowReport, undeclared_columns
 from analytics_assets.ingest.table.names import shown
+from analytics_assets.ingest.warehouse.ledger import new_columns
 from analytics_assets.translator import column_schema
 
 _CELL = 40
@@ -31,13 +32,6 @@ def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single
     ``single``: the load was of one partition. The metadata of a range stands at each of its partitions.
     """
     reports = [part.report for part in loaded]
-    columns = [
-        *endpoint.columns,
-        *(
-            Column(name=column.name, data_type=column.data_type, description=column.description)
-            for column, _ in undeclared_columns(reports)
-        ),
-    ]
     undeclared = undeclared_rows(reports)
     came = sorted({name for report in reports for name in new_columns(report)})
     preview = next((r.preview for r in reports if r.preview), None)
@@ -64,16 +58,22 @@ def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single
         "asked": dg.MetadataValue.json(reports[0].asked if len(reports) == 1 else [r.asked for r in reports]),
         "destination": loaded[0].location,
         "dagster/table_name": loaded[0].table_name,
-        "dagster/column_schema": column_schema(columns, endpoint.id),
+        "dagster/column_schema": column_schema([*endpoint.columns, *_undeclared(reports)], endpoint.id),
+        "dagster/partition_row_count": sum(r.rows_kept for r in reports) if single else None,
     }
-    if single:
-        values["dagster/partition_row_count"] = values["rows"]
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _undeclared(reports: list[WindowReport]) -> list[Column]:
+    return [
+        Column(name=column.name, data_type=column.data_type, description=column.description)
+        for column, _ in undeclared_columns(reports)
+    ]
 
 
 def undeclared_rows(reports: list[WindowReport]) -> list[dict[str, object]]:
     """Return a row for each undeclared column, in the table before or come in these windows, and each ignored field."""
-    ignored = sum((report.layout.ignored for report in reports if report.layout), Counter[str]())
+    ignored = sum((Counter(report.ignored) for report in reports), Counter[str]())
     return [
         {
             "field": shown(column.field),
@@ -89,7 +89,7 @@ def undeclared_rows(reports: list[WindowReport]) -> list[dict[str, object]]:
     ]
 
 
-def as_markdown(rows: list[dict[str, object]]) -> str:
+def as_markdown(rows: Sequence[Mapping[str, object]]) -> str:
     """Return rows as a Markdown table, long cells cut."""
     names = list(rows[0])
     lines = [names, ["---"] * len(names), *([_cell(row.get(name)) for name in names] for row in rows)]

@@ -30,8 +30,8 @@ def check_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
 
 def check_results(endpoint: Endpoint, reports: list[WindowReport]) -> list[dg.AssetCheckResult]:
     """Return the results for the windows that were loaded."""
-    rejected = sum((report.rejected for report in reports), Counter[str]())
-    seen = set().union(*(report.seen_columns for report in reports))
+    rejected = sum((Counter(report.rejected) for report in reports), Counter[str]())
+    seen = set().union(*(report.fields for report in reports))
     # no row, no column: nothing to say
     missing = [column.name for column in endpoint.columns if column.name not in seen] if seen else []
     beside = {

@@ -1,19 +1,22 @@
 """The one resource: the API, as assets, jobs and sensors reach it."""
 
+import logging
+
 import dagster as dg
 from dlt.extract.source import DltSource
 from pydantic import Field
 
+from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.connection import Verdict, check_endpoint
-from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
+from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.estimate import Estimate, estimate_window
-from analytics_assets.ingest.report import Journal
-from analytics_assets.ingest.settings import Settings, load_settings
+from analytics_assets.ingest.report import Reading
+from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.window import Window
 
 
-class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg]
+class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is handed on as itself
     """The social analytics API.
 
     A field that is left empty is read from ``.dlt/config.toml`` and the environment when a run begins. The key is no
@@ -40,16 +43,18 @@ class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Return the settings in force; raises ``SettingError`` when one is wrong."""
         return load_settings({name: getattr(self, name) for name in type(self).model_fields})
 
-    def source(self, endpoint: Endpoint, window: Window | None, journal: Journal) -> DltSource:
-        """Return the dlt source of one endpoint and window; without a window it is a full refresh."""
-        return build_source([endpoint], self.settings(), window, journal)
+    def source(
+        self, endpoint: Endpoint, window: Window | None, run_id: str, log: logging.Logger
+    ) -> tuple[DltSource, Reading]:
+        """Return the dlt source of one endpoint and window, and its figures; without a window it is a full refresh."""
+        return build_source(endpoint, self.settings(), window, run_id=run_id, log=log)
 
     def check_connection(self) -> list[Verdict]:
         """Ask each endpoint for one row and return a worded verdict for each; never raises for what the API does."""
         settings = self.settings()
-        return [check_endpoint(endpoint, settings) for endpoint in ENDPOINTS]
+        return [check_endpoint(endpoint, settings) for endpoint in settings.resolved_endpoints]
 
     def estimate(self, window: Window) -> list[Estimate]:
         """Ask each endpoint for its total in the window and return what loading it takes."""
         settings = self.settings()
-        return [estimate_window(endpoint, settings, window) for endpoint in ENDPOINTS]
+        return [estimate_window(endpoint, settings, window) for endpoint in settings.resolved_endpoints]

@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import dagster as dg
-import dlt
 from dagster_dlt.translator import DltResourceTranslatorData
 
 from analytics_assets.ingest.endpoints import Column, Endpoint
-from analytics_assets.ingest.pipeline import DATASET, DESTINATION
+from analytics_assets.ingest.warehouse.destination import DATASET, destination_kind
 
 with warnings.catch_warnings():
     # dagster-embedded-elt is on the project's card, and says at import that dagster-dlt has taken over
@@ -63,8 +62,3 @@ def column_schema(columns: Iterable[Column], key: str) -> dg.TableSchema:
             for column in columns
         ]
     )
-
-
-def destination_kind() -> str:
-    """Return the destination's type as the config names it, such as ``duckdb`` or ``postgres``."""
-    return str(dlt.config.get(f"destination.{DESTINATION}.destination_type", str) or "duckdb").rpartition(".")[2]

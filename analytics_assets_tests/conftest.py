@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from analytics_assets.ingest import budget, session
+from analytics_assets.ingest.api import budget, retries
 from analytics_assets_tests.project import KEY, Project, reload_settings
 from analytics_assets_tests.warehouses import postgres, postgres_server, warehouse
 
@@ -42,7 +42,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the list of the seconds that would have been waited between attempts; nothing sleeps."""
     waited: list[float] = []
-    monkeypatch.setattr(session, "nap", lambda _stop, seconds: waited.append(seconds))
+    monkeypatch.setattr(retries, "nap", lambda _stop, seconds: waited.append(seconds))
     # what a 429 makes everybody wait is shown where the budget is tested
     monkeypatch.setattr(budget.RateBudget, "wait", lambda _: None)
     return waited

@@ -17,10 +17,10 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs import PluggableRunContext
 
 from analytics_assets.build import build_definitions
-from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
-from analytics_assets.ingest.pipeline import open_pipeline
-from analytics_assets.ingest.report import Journal, WindowReport
-from analytics_assets.ingest.settings import load_settings
+from analytics_assets.ingest.configured import load_settings
+from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.load import open_pipeline
+from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.window import Window
 from analytics_assets.sandbox.app import Sandbox
@@ -67,18 +67,27 @@ class Project:
 
     def read(self, name: str = "stories", window: Window | None = WINDOW) -> list[Row]:
         """Read an endpoint without loading it; what is known of it afterwards stands in ``reports``."""
-        journal = Journal(reports=self.reports)
+        source, reading = build_source(endpoint_of(name), load_settings(), window)
         found: list[Row] = []
-        for item in build_source([endpoint_of(name)], load_settings(), window, journal).resources[name]:
-            found += item.to_pylist() if hasattr(item, "to_pylist") else [item]
+        try:
+            for item in source.resources[name]:
+                found += item.to_pylist() if hasattr(item, "to_pylist") else [item]
+        finally:
+            self.reports[name] = reading.report()
         return found
 
     def load(self, window: Window | None = WINDOW, *names: str) -> WindowReport:
         """Load endpoints into the warehouse without Dagster; return the report of the first."""
         names = names or ("stories",)
-        journal = Journal(reports=self.reports)
-        with open_pipeline(journal) as pipeline:
-            pipeline.run(build_source([endpoint_of(name) for name in names], load_settings(), window, journal))
+        for name in names:
+            source, reading = build_source(endpoint_of(name), load_settings(), window)
+            try:
+                with open_pipeline(reading) as pipeline:
+                    pipeline.run(source)
+                self.reports[name] = pipeline.report
+            except Exception:
+                self.reports[name] = reading.report()
+                raise
         return self.reports[names[0]]
 
     def materialize(
@@ -162,8 +171,8 @@ def reload_settings() -> None:
 
 
 def endpoint_of(name: str) -> Endpoint:
-    """Return the endpoint of that name."""
-    return next(endpoint for endpoint in ENDPOINTS if endpoint.name == name)
+    """Return the endpoint of that name, as the settings have it."""
+    return next(endpoint for endpoint in load_settings().resolved_endpoints if endpoint.name == name)
 
 
 def stories(count: int, day: str = DAY) -> list[Row]:

@@ -23,7 +23,6 @@ def main() -> None:
     parser.add_argument("--tables", type=int, default=4)
     parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--shape", default="declared")
-    parser.add_argument("--separately", action="store_true", help="an endpoint after the other, as assets do")
     parser.add_argument("--warm-up", action="store_true", help="load once into another file before anything is timed")
     args = parser.parse_args()
     began = time.perf_counter()

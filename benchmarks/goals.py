@@ -111,7 +111,7 @@ def _against_seed(session: Session, cell: Cell) -> str:
 
 def _of_shape(session: Session, shape: str) -> Goal:
     plan, other = session.plan, compared_with(shape)
-    cell, beside = plan.shaped(shape), plan.shaped(other)
+    cell, beside = plan.load("ours", 0, shape=shape), plan.load("ours", 0, shape=other)
     at_most, at_most_memory = _SHAPES[shape]
     time, memory = (figure(cell) / figure(beside) for figure in (session.seconds, session.memory))
     than = "declared columns only" if other == DECLARED else SHAPES[other].what

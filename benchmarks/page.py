@@ -80,7 +80,6 @@ def page(session: Session) -> str:
     missing = [NAMES[peer].partition(",")[0] for peer in PEERS if peer not in plan.peers]
     text = (Path(__file__).parent / "page.md").read_text(encoding="utf-8")
     return text.format(
-        at_once=session.passes(plan.small_day_at_once, 1),
         busy=": the machine was busy, so take the times with care" if session.load_before / cores > _BUSY else "",
         commit=commit(),
         cores=cores,

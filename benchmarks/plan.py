@@ -1,6 +1,5 @@
 """What is measured: a plan is the runs of one round, each with the number of rounds it takes part in."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -34,7 +33,6 @@ class Cell:
     in_flight: int = FEW
     tables: int = 4
     times: int = 1
-    separately: bool = False
     warm_up: bool = False
     shape: str = DECLARED
     warehouse: str = "duckdb"
@@ -49,8 +47,6 @@ class Cell:
             parts.append(WAREHOUSES[self.warehouse])
         if self.times > 1:
             parts.append(f"{self.times} times")
-        if self.separately:
-            parts.append("each table on its own")
         return ", ".join(parts)
 
     @property
@@ -82,12 +78,7 @@ class Plan:
     @property
     def small_day(self) -> Cell:
         """One small day as the assets load it: a pipeline per endpoint; the second time in a warm process."""
-        return Cell(contender="ours", rows=SMALL_DAY_ROWS, times=2, separately=True)
-
-    @property
-    def small_day_at_once(self) -> Cell:
-        """The same in a single pipeline."""
-        return dataclasses.replace(self.small_day, separately=False)
+        return Cell(contender="ours", rows=SMALL_DAY_ROWS, times=2)
 
     @property
     def small_day_in_dagster(self) -> Cell:
@@ -117,10 +108,6 @@ class Plan:
             warehouse=warehouse,
         )
 
-    def shaped(self, shape: str) -> Cell:
-        """Return the load that shapes are compared by: four, one after the other, as the four assets make them."""
-        return dataclasses.replace(self.load("ours", 0, shape=shape), separately=True)
-
     def point(self, contender: str, rows: int, shape: str = DECLARED) -> Cell:
         """Return a point of the scaling curve: one table of so many rows."""
         return Cell(contender=contender, rows=rows, tables=1, shape=shape)
@@ -138,10 +125,10 @@ class Plan:
         # the seed's files keep the disk busy, and shapes are compared to a few percent: never one next to the other
         yield self.load("ours", 0, MANY), self.rounds
         for shape in SHAPES:
-            yield self.shaped(shape), self.shape_rounds
+            yield self.load("ours", 0, shape=shape), self.shape_rounds
         for latency in self.latencies:
             yield from self._of_latency(latency)
-        for cell in (self.small_day, self.small_day_at_once, self.small_day_in_dagster, self.again):
+        for cell in (self.small_day, self.small_day_in_dagster, self.again):
             yield cell, self.rounds
         if self.has_postgres:
             for name, shape in (("seed", DECLARED), ("ours", DECLARED), ("ours", EXTRA)):

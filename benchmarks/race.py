@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from analytics_assets.ingest.pipeline import DATASET
+from analytics_assets.ingest.warehouse.destination import DATASET
 from benchmarks.pages import DAY
 from benchmarks.plan import PEERS, Cell
 from benchmarks.postgres import fresh_database
@@ -115,7 +115,6 @@ class Race:
             self._peer_python if cell.contender in PEERS else sys.executable,
             *("-m", "benchmarks.contender", cell.contender),
             *(str(part) for option in options.items() for part in option),
-            *(["--separately"] if cell.separately else []),
             *(["--warm-up"] if cell.warm_up else []),
         ]
         env = self.environment(folder)

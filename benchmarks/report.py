@@ -48,7 +48,7 @@ def runs(session: Session, shape: str = DECLARED, warehouse: str = "duckdb") -> 
     return [
         _run(session, cell)
         for cell in session.results
-        if (cell.rows, cell.tables, cell.times, cell.separately) == (plan.rows, 4, 1, False)
+        if (cell.rows, cell.tables, cell.times) == (plan.rows, 4, 1)
         and (cell.shape, cell.warehouse) == (shape, warehouse)
     ]
 
@@ -80,7 +80,7 @@ def shape_lines(session: Session) -> list[list[str]]:
     lines = []
     for name, shape in SHAPES.items():
         other = compared_with(name)
-        cell, beside = session.plan.shaped(name), session.plan.shaped(other)
+        cell, beside = session.plan.load("ours", 0, shape=name), session.plan.load("ours", 0, shape=other)
         time, cpu, memory = (
             f"{figure(cell) / figure(beside):.2f}x" for figure in (session.seconds, session.cpu, session.memory)
         )

@@ -24,7 +24,6 @@ class Task:
     url: str
     in_flight: int
     tables: int
-    separately: bool = False
     shape: str = "declared"
     postgres: str = ""
     database: Path = field(default_factory=lambda: Path(DATABASE).resolve())
@@ -36,7 +35,6 @@ class Task:
             url=args.url,
             in_flight=args.in_flight,
             tables=args.tables,
-            separately=args.separately,
             shape=args.shape,
             postgres=os.environ.get(POSTGRES, ""),
         )

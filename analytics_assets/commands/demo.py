@@ -23,16 +23,17 @@ from rich.markup import escape
 from analytics_assets.build import build_definitions
 from analytics_assets.commands.demo_plot import print_plot
 from analytics_assets.commands.demo_tables import (
-    Warehouse,
-    configured_warehouse,
+    Place,
+    configured_place,
     print_summary,
     print_tables,
     reach_by_day,
     table_contents,
 )
 from analytics_assets.commands.demo_watch import LoadWatch
+from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.errors import explain
-from analytics_assets.ingest.settings import Settings, load_settings
+from analytics_assets.ingest.settings import Settings
 from analytics_assets.partitions import daily_partitions
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.server import SandboxServer
@@ -102,17 +103,17 @@ def _demo(console: Console, url: str) -> None:
     days = daily_partitions(settings).get_partition_keys()[-DAYS - 1 : -1]
     before = table_contents(settings)
     began = time.monotonic()
-    warehouse = configured_warehouse()
+    place = configured_place()
     console.print(f"Loading {len(days)} days, {days[0]} to {days[-1]}, of the sandbox API")
-    console.print(f"at {url} through Dagster into [bold]{warehouse.name}[/]\n")
+    console.print(f"at {url} through Dagster into [bold]{place.name}[/]\n")
     with dg.DagsterInstance.get() as instance:
         pages = _load(console, instance, days)
     seconds = time.monotonic() - began
     after = table_contents(settings)
     print_tables(console, before, after, pages)
-    print_summary(console, warehouse, before, after, seconds)
+    print_summary(console, place, before, after, seconds)
     print_plot(console, "Reach of all posts, day by day", reach_by_day(settings, days), days)
-    _print_next_steps(console, warehouse)
+    _print_next_steps(console, place)
 
 
 def _load(console: Console, instance: dg.DagsterInstance, days: Sequence[str]) -> dict[str, int]:
@@ -162,10 +163,10 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _print_next_steps(console: Console, warehouse: Warehouse) -> None:
-    query = f"FROM {warehouse.dataset}.stories"
-    if warehouse.duckdb_file:
-        connection = f"duckdb.connect('{warehouse.name}', read_only=True)"
+def _print_next_steps(console: Console, place: Place) -> None:
+    query = f"FROM {place.dataset}.stories"
+    if place.duckdb_file:
+        connection = f"duckdb.connect('{place.name}', read_only=True)"
         query = f"python -c \"import duckdb; {connection}.sql('{query}').show()\""
     console.print("[bold]What to do next[/]")
     console.print("  make dev   opens Dagster's UI on this run, its partitions and their metadata")

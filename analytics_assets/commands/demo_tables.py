@@ -10,19 +10,20 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.sql_client import SqlClientBase
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from analytics_assets.ingest.endpoints import ENDPOINTS
-from analytics_assets.ingest.pipeline import WarehousePipeline, open_pipeline
+from analytics_assets.ingest.load import open_warehouse
 from analytics_assets.ingest.settings import Settings
 
 
 @dataclass(frozen=True)
-class Warehouse:
+class Place:
     """Where the tables are: a name to print, the dataset they are in, and the file where DuckDB keeps them in one."""
 
     name: str
@@ -39,20 +40,20 @@ class TableContents:
     last_day: dt.date | None = None
 
 
-def configured_warehouse() -> Warehouse:
+def configured_place() -> Place:
     """Return the warehouse that the config names; a file is called as it is reached from the working directory."""
-    with open_pipeline() as pipeline:
-        if pipeline.destination_kind != "duckdb":
-            return Warehouse(pipeline.location, pipeline.dataset_name, None)
-        return Warehouse(os.path.relpath(pipeline.database), pipeline.dataset_name, Path(pipeline.database))
+    with open_warehouse() as warehouse:
+        if warehouse.kind != "duckdb":
+            return Place(warehouse.location, warehouse.dataset, None)
+        return Place(os.path.relpath(warehouse.database), warehouse.dataset, Path(warehouse.database))
 
 
 def table_contents(settings: Settings) -> dict[str, TableContents]:
     """Ask the warehouse what each endpoint's table holds; a table that is not there holds nothing."""
     contents = {}
-    with _reading() as pipeline, pipeline.sql_client() as client:
-        for endpoint in ENDPOINTS:
-            cursor = client.escape_column_name(settings.endpoint(endpoint).cursor)
+    with _reading() as client:
+        for endpoint in settings.resolved_endpoints:
+            cursor = client.escape_column_name(endpoint.cursor)
             table = client.make_qualified_table_name(endpoint.name)
             try:
                 found = client.execute_sql(f"SELECT count(*), min({cursor}), max({cursor}) FROM {table}")  # noqa: S608 (names are escaped)
@@ -68,10 +69,11 @@ def table_contents(settings: Settings) -> dict[str, TableContents]:
 def reach_by_day(settings: Settings, days: Sequence[str]) -> dict[str, int]:
     """Add up the reach of all posts, day by day."""
     reach = dict.fromkeys(days, 0)
-    with _reading() as pipeline, pipeline.sql_client() as client:
-        cursor = client.escape_column_name(settings.endpoint(ENDPOINTS[0]).cursor)
+    posts = settings.resolved_endpoints[0]
+    with _reading() as client:
+        cursor = client.escape_column_name(posts.cursor)
         value, metric = client.escape_column_name("value"), client.escape_column_name("metric")
-        table = client.make_qualified_table_name(ENDPOINTS[0].name)
+        table = client.make_qualified_table_name(posts.name)
         rows = client.execute_sql(f"SELECT {cursor}, {value} FROM {table} WHERE {metric} = 'reach'")  # noqa: S608 (names are escaped)
     for moment, measured in rows or []:
         day = f"{moment.astimezone(dt.UTC):%Y-%m-%d}" if moment else None
@@ -98,7 +100,7 @@ def print_tables(
 
 def print_summary(
     console: Console,
-    warehouse: Warehouse,
+    place: Place,
     before: dict[str, TableContents],
     after: dict[str, TableContents],
     seconds: float,
@@ -106,19 +108,19 @@ def print_summary(
     """Print how much there is, where, and how many rows are new."""
     rows = sum(table.rows for table in after.values())
     new = rows - sum(table.rows for table in before.values())
-    file = warehouse.duckdb_file
+    file = place.duckdb_file
     size = f", {file.stat().st_size / 1e6:.1f} MB" if file and file.is_file() else ""
-    console.print(f"{rows:,} rows in [bold]{warehouse.name}[/]{size}; loading took {seconds:.1f} s")
+    console.print(f"{rows:,} rows in [bold]{place.name}[/]{size}; loading took {seconds:.1f} s")
     console.print(
         f"[bold]{new:,} rows are new[/]\n" if new else "[bold]No new rows[/]: all were there, and merge by id\n"
     )
 
 
 @contextlib.contextmanager
-def _reading() -> Iterator[WarehousePipeline]:
-    """Give a pipeline to read with, while no other run has the DuckDB file open."""
-    with open_pipeline() as pipeline, pipeline.writer():
-        yield pipeline
+def _reading() -> Iterator[SqlClientBase[Any]]:
+    """Give a client to read with, while no other run has the DuckDB file open."""
+    with open_warehouse() as warehouse, warehouse.writer(), warehouse.sql() as client:
+        yield client
 
 
 def _number(value: object) -> int:

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from analytics_assets.ingest.endpoints import Endpoint
-from analytics_assets.ingest.report import Journal, WindowReport
+from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.window import Window
 from analytics_assets.resources import AnalyticsApi
 
@@ -33,17 +33,19 @@ class LoadWatch:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._reports: dict[str, list[WindowReport]] = {}
+        self._readings: dict[str, list[Reading]] = {}
 
     def api(self) -> AnalyticsApi:
-        """Return the API resource, which notes each report before the load fills it."""
-        reports = self._reports
+        """Return the API resource, which notes each window before it is read."""
+        readings = self._readings
 
         class WatchedApi(AnalyticsApi):
-            def source(self, endpoint: Endpoint, window: Window | None, journal: Journal) -> DltSource:
-                source = super().source(endpoint, window, journal)
-                reports.setdefault(endpoint.name, []).append(journal.reports[endpoint.name])
-                return source
+            def source(
+                self, endpoint: Endpoint, window: Window | None, run_id: str, log: logging.Logger
+            ) -> tuple[DltSource, Reading]:
+                source, reading = super().source(endpoint, window, run_id, log)
+                readings.setdefault(endpoint.name, []).append(reading)
+                return source, reading
 
         return WatchedApi()
 
@@ -80,7 +82,7 @@ class LoadWatch:
 
     def pages_read(self) -> dict[str, int]:
         """Return the number of pages read of each endpoint."""
-        return {name: sum(report.pages for report in reports) for name, reports in self._reports.items()}
+        return {name: sum(one.pages.walk.pages for one in readings) for name, readings in self._readings.items()}
 
     def _show_bars(self, ended: threading.Event) -> None:
         columns = (
@@ -94,12 +96,13 @@ class LoadWatch:
             is_last = False
             while not is_last:
                 is_last = ended.wait(_REFRESH_SECONDS)
-                for name, reports in list(self._reports.items()):
+                for name, readings in list(self._readings.items()):
                     if name not in bars:
                         bars[name] = progress.add_task(name, total=None, figures="")
-                    rows, total = sum(one.rows_read for one in reports), sum(one.total or 0 for one in reports)
+                    walks = [reading.pages.walk for reading in readings]
+                    rows, total = sum(walk.rows_read for walk in walks), sum(walk.total or 0 for walk in walks)
                     if rows and not progress.tasks[bars[name]].finished:
-                        progress.update(bars[name], completed=rows, total=total or None, figures=reports[-1].progress)
+                        progress.update(bars[name], completed=rows, total=total or None, figures=walks[-1].progress)
         self._console.print()
 
     def _print_lines(self, ended: threading.Event) -> None:
@@ -109,11 +112,11 @@ class LoadWatch:
         while not is_last:
             is_last = ended.wait(_REFRESH_SECONDS)
             now = time.monotonic()
-            for name in [name for name in self._reports if name not in read]:
-                report = self._reports[name][-1]
-                is_read = report.is_read
+            for name in [name for name in self._readings if name not in read]:
+                walk = self._readings[name][-1].pages.walk
+                is_read = walk.is_whole
                 if is_read or now - printed_at.setdefault(name, now) > _LINE_EVERY_SECONDS:
-                    self._console.print(f"{name}: {report.progress}")
+                    self._console.print(f"{name}: {walk.progress}")
                     printed_at[name] = now
                 if is_read:
                     read.add(name)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
-from analytics_assets.ingest.settings import SettingError, Settings, load_key, load_settings
+from analytics_assets.ingest.configured import SettingError, load_key, load_settings
+from analytics_assets.ingest.settings import Settings
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.server import SandboxServer, stop_on_signals
 from analytics_assets.sandbox.shape import Shape

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import Kind, explain
-from analytics_assets.ingest.report import Journal
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
 
@@ -28,16 +27,16 @@ class Verdict:
 
 def check_endpoint(endpoint: Endpoint, settings: Settings) -> Verdict:
     """Ask an endpoint for one row, without retries. Problems come back in the verdict; only bugs of ours raise."""
-    journal = Journal()
     # what the table has is not known here, so no field can be called new
     asked = {"page_size": 1, "max_retries": 0, "max_concurrent_requests": 1, "new_columns": "add"}
     one_row = settings.model_copy(update=asked)
     try:
-        list(build_source([endpoint], one_row, None, journal).resources[endpoint.name].add_limit(1))
+        source, reading = build_source(endpoint, one_row, None)
+        list(source.resources[endpoint.name].add_limit(1))
     except Exception as error:
         problem = explain(error)
         if problem is None:
             raise
         return Verdict(endpoint.name, problem.kind, problem.message)
-    total = journal.reports[endpoint.name].total
+    total = reading.pages.walk.total
     return Verdict(endpoint.name, None, "rows come" if total is None else f"{total:,} rows in all")

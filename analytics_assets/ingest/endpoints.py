@@ -64,7 +64,13 @@ class Endpoint:
         """The column that tells which of two rows with one id is the newer: ``updated_at``, else the cursor."""
         return "updated_at" if any(column.name == "updated_at" for column in self.columns) else self.cursor
 
-    def renamed(self, *, path: str | None = None, cursor: str | None = None, id: str | None = None) -> "Endpoint":  # noqa: A002
+    def renamed(
+        self,
+        *,
+        path: str | None = None,
+        cursor: str | None = None,
+        id: str | None = None,  # noqa: A002 (the setting's name)
+    ) -> "Endpoint":
         """Return the endpoint with another path, cursor or id; a field that is not declared takes over its column."""
         columns = {column.name: column for column in self.columns}
         for ours, theirs in ((self.id, id), (self.cursor, cursor)):

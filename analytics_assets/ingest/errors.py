@@ -7,7 +7,7 @@ from typing import Literal
 import requests
 from dlt.common.configuration.exceptions import ConfigurationException
 
-from analytics_assets.ingest.settings import SettingError
+from analytics_assets.ingest.configured import SettingError
 
 Kind = Literal[
     "unreachable",
@@ -30,8 +30,8 @@ _ADVICE: dict[Kind, str] = {
 }
 # what may be different when it is asked again; 501 and its like will not be
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
-# 520 and up are what proxies say of an API that they cannot reach
-_PROXYS_OWN = 520
+# Statuses from here on are no API's: a proxy in front of one says with them that it cannot reach it.
+_FIRST_STATUS_OF_PROXIES = 520
 _TRANSIENT: frozenset[Kind] = frozenset({"unreachable", "API failing", "incomplete", "warehouse busy"})
 
 
@@ -97,7 +97,7 @@ def _of_status(response: requests.Response) -> Problem:
         kind = "key refused"
     elif status == requests.codes.not_found:
         kind = "path not found"
-    elif status in RETRIED_STATUSES or status >= _PROXYS_OWN:
+    elif status in RETRIED_STATUSES or status >= _FIRST_STATUS_OF_PROXIES:
         kind = "API failing"
     return _with_advice(kind, f"{response.url} answered {status} {response.reason or ''}".rstrip())
 

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 from analytics_assets.ingest.endpoints import Endpoint
-from analytics_assets.ingest.report import Journal
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.window import Window
@@ -31,10 +30,10 @@ def estimate_window(endpoint: Endpoint, settings: Settings, window: Window | Non
     The pace is the smaller of ``max_requests_per_second`` and what ``max_concurrent_requests`` reach if each takes as
     long as this one did. A pace that the API enforces by refusals shows only when it is loaded.
     """
-    journal = Journal()
     one_page = settings.model_copy(update={"max_concurrent_requests": 1, "new_columns": "add"})
-    list(build_source([endpoint], one_page, window, journal).resources[endpoint.name].add_limit(1))
-    report = journal.reports[endpoint.name]
+    source, reading = build_source(endpoint, one_page, window)
+    list(source.resources[endpoint.name].add_limit(1))
+    report = reading.report()
     if report.total is None:
         return Estimate(endpoint.name, None, None, None)
     requests = max(1, math.ceil(report.total / max(report.rows_read, 1)))

@@ -22,7 +22,7 @@ class TooDeepError(ValueError):
     """A value has more than 254 levels of objects and lists."""
 
 
-def read(body: bytes) -> Any:  # noqa: ANN401 (JSON)
+def read(body: bytes) -> Any:  # noqa: ANN401 (parsed JSON)
     """Parse JSON; whole numbers of any length stay exact. Raises ``orjson.JSONDecodeError`` (a ``ValueError``).
 
     orjson makes a float of a whole number beyond 64 bits. A page that holds one is read once more by Python's reader;

@@ -21,7 +21,7 @@ _HTML = "<!doctype html><html><body><h1>We'll be right back</h1></body></html>"
 
 
 async def _status(
-    answer: Answer,  # noqa: ARG001 - every kind has the same first parameter
+    answer: Answer,
     *,
     status: int = 500,
     headers: Mapping[str, str] | None = None,
@@ -32,17 +32,17 @@ async def _status(
     return _json(error if body is None else body, status, headers)
 
 
-async def _rate_limit(answer: Answer, *, allows: Callable[[], bool], retry_after: int = 1) -> Response | None:  # noqa: ARG001
+async def _rate_limit(answer: Answer, *, allows: Callable[[], bool], retry_after: int = 1) -> Response | None:
     if allows():
         return None
     return _json({"error": {"code": 429, "message": "Too many requests"}}, 429, {"Retry-After": str(retry_after)})
 
 
-async def _latency(answer: Answer, *, seconds: float) -> None:  # noqa: ARG001
+async def _latency(answer: Answer, *, seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-async def _close(answer: Answer, *, reset: bool = False) -> Response:  # noqa: ARG001
+async def _close(answer: Answer, *, reset: bool = False) -> Response:
     return Closed(reset=reset)
 
 
@@ -54,12 +54,12 @@ async def _slow_body(answer: Answer, *, delay: float = 0.1, chunks: int = 10) ->
     return Dripped(answer.body(), delay=delay, chunks=chunks)
 
 
-async def _html(answer: Answer, *, status: int = 200, content: str = _HTML) -> Response:  # noqa: ARG001
+async def _html(answer: Answer, *, status: int = 200, content: str = _HTML) -> Response:
     return Response(content, status, media_type="text/html")
 
 
 async def _error_in_200(
-    answer: Answer,  # noqa: ARG001
+    answer: Answer,
     *,
     code: object = 190,
     message: str = "Something went wrong",
@@ -80,7 +80,7 @@ async def _data_not_list(answer: Answer, *, value: object = "rows") -> None:
 
 
 async def _body(
-    answer: Answer,  # noqa: ARG001
+    answer: Answer,
     *,
     content: str | bytes = b"",
     content_type: str = "application/json",
@@ -110,7 +110,7 @@ async def _mutate_rows(answer: Answer, *, change: Callable[[list[Any]], list[Any
     answer.edits.append(change)
 
 
-async def _redirect(answer: Answer, *, location: str, status: int = 302) -> Response:  # noqa: ARG001
+async def _redirect(answer: Answer, *, location: str, status: int = 302) -> Response:
     return Response(status_code=status, headers={"location": location})
 
 

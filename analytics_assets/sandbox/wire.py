@@ -23,7 +23,7 @@ class Closed(Response):
         self.status_code = 0
         self.reset = reset
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
         """Close the connection."""
         await _hang_up(scope, receive, reset=self.reset)
 
@@ -55,7 +55,7 @@ class Dripped(Response):
         self.delay = delay
         self.step = -(-len(body) // chunks)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
         """Send the pieces."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         for start in range(0, len(self.body), self.step):

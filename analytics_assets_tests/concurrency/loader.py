@@ -14,17 +14,17 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Self
 
-from analytics_assets.ingest import pipeline as pipelines
-from analytics_assets.ingest import writer
-from analytics_assets.ingest.pipeline import WarehousePipeline, open_pipeline
-from analytics_assets.ingest.report import Journal
-from analytics_assets.ingest.settings import load_settings
+from analytics_assets.ingest import load as loading
+from analytics_assets.ingest.configured import load_settings
+from analytics_assets.ingest.load import WindowPipeline, open_pipeline
 from analytics_assets.ingest.source import build_source
+from analytics_assets.ingest.warehouse import warehouse
+from analytics_assets.ingest.warehouse.writer import duckdb_writer
 from analytics_assets.ingest.window import Window
 from analytics_assets_tests.project import endpoint_of, reload_settings
 
@@ -33,7 +33,17 @@ READER_WAIT = "TEST_READER_WAIT"
 """Variable: how many seconds other programs get to close the DuckDB file, in place of a minute."""
 
 HOLD = "TEST_HOLD"
-"""Variable: the pipeline's method before which the load says ``holding`` and stays for ever, to be killed."""
+"""Variable: the step before which the load says ``holding`` and stays for ever, to be killed; one of ``STEPS``."""
+
+STEPS: dict[str, tuple[Any, str]] = {
+    "extract": (WindowPipeline, "extract"),
+    "normalize": (WindowPipeline, "normalize"),
+    "load": (WindowPipeline, "load"),
+    "prove": (warehouse.Warehouse, "rows_found"),
+    "close the ledger": (loading, "close_row"),
+    "drop the staging": (loading, "close_row"),
+}
+"""The steps of a load, in order, and the function that each begins with; the last begins when that one has ended."""
 
 _PRELOAD = (
     __name__,
@@ -50,21 +60,29 @@ def load(endpoint: str, *days: str) -> None:
     """Load an endpoint's days, one after the other, or all of it."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     if wait := os.environ.get(READER_WAIT):
-        shorter = functools.partial(writer.duckdb_writer, reader_wait=float(wait))
-        setattr(pipelines, writer.duckdb_writer.__name__, shorter)
-    if method := os.environ.get(HOLD):
-        setattr(WarehousePipeline, method, _hold)
+        setattr(warehouse, duckdb_writer.__name__, functools.partial(duckdb_writer, reader_wait=float(wait)))
+    if step := os.environ.get(HOLD):
+        owner, function = STEPS[step]
+        setattr(owner, function, _hold if step != "drop the staging" else _after(getattr(owner, function)))
     for day in days:
         window = None if day == ALL else Window.of_day(dt.date.fromisoformat(day))
-        journal = Journal(run_id=str(os.getpid()))
-        with open_pipeline(journal) as pipeline:
-            pipeline.run(build_source([endpoint_of(endpoint)], load_settings(), window, journal))
+        source, reading = build_source(endpoint_of(endpoint), load_settings(), window, run_id=str(os.getpid()))
+        with open_pipeline(reading) as pipeline:
+            pipeline.run(source)
 
 
 def _hold(*_: Any, **__: Any) -> None:  # noqa: ANN401 - stands in for any method
     logging.getLogger(__name__).info("holding")
     while True:
         signal.pause()
+
+
+def _after(function: Callable[..., object]) -> Callable[..., None]:
+    def held(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - any function's signature
+        function(*args, **kwargs)
+        _hold()
+
+    return held
 
 
 def _load_here(endpoint: str, days: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:

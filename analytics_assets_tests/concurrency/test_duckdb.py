@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from analytics_assets.ingest.ledger import LEDGER
+from analytics_assets.ingest.warehouse.ledger import LEDGER
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.concurrency.conftest import working_directories
 from analytics_assets_tests.concurrency.loader import HOLD, READER_WAIT, Loads

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from analytics_assets_tests.concurrency.conftest import working_directories
-from analytics_assets_tests.concurrency.loader import ALL, HOLD, Loads
+from analytics_assets_tests.concurrency.loader import ALL, HOLD, STEPS, Loads
 from analytics_assets_tests.project import DAY, Project, Row
 from analytics_assets_tests.warehouses import Warehouse, types
 
 KILLS = {DAY: 13, ALL: 8}
 TABLE = "media_insights"
-STAGES = ("extract", "normalize", "load", "_prove_loaded", "_close_ledger", "_drop_staging")
+STAGES = tuple(STEPS)
 
 Look = Callable[[], list[Row]]
 
@@ -137,7 +137,7 @@ def test_kills_between_the_steps(
         assert load.kill() == -9
         monkeypatch.delenv(HOLD)
         if number:
-            assert held(warehouse) == (before if STAGES.index(stage) < STAGES.index("_prove_loaded") else after)
+            assert held(warehouse) == (before if STAGES.index(stage) < STAGES.index("prove") else after)
         loads.start(DAY, endpoint=TABLE).succeed()
         assert held(warehouse) == after
         assert warehouse.schemas() == ["analytics"]

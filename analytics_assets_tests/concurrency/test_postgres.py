@@ -54,7 +54,7 @@ def test_the_same_window_at_once(postgres: Postgres, loads: Loads) -> None:
     assert postgres.schemas() == ["analytics"]
 
 
-@pytest.mark.parametrize(("method", "left"), [("load", 0), ("_prove_loaded", 1)])
+@pytest.mark.parametrize(("method", "left"), [("load", 0), ("prove", 1)])
 def test_a_killed_writer_is_not_waited_for(
     postgres: Postgres, loads: Loads, monkeypatch: pytest.MonkeyPatch, method: str, left: int
 ) -> None:

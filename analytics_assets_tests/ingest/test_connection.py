@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.connection import check_endpoint
-from analytics_assets.ingest.settings import load_settings
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.project import KEY, KEY_FORMS, Project, asked, endpoint_of, stories

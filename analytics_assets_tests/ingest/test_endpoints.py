@@ -6,10 +6,9 @@ import dagster as dg
 import pytest
 
 from analytics_assets.assets import build_asset
+from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.endpoints import ENDPOINTS, Column, Endpoint
-from analytics_assets.ingest.pipeline import open_pipeline
-from analytics_assets.ingest.report import Journal
-from analytics_assets.ingest.settings import load_settings
+from analytics_assets.ingest.load import open_pipeline
 from analytics_assets.ingest.source import build_source
 from analytics_assets.partitions import daily_partitions
 from analytics_assets.resources import AnalyticsApi
@@ -40,10 +39,10 @@ def _serve(project: Project) -> Any:  # noqa: ANN401
 def test_a_fifth_endpoint_loads(project: Project) -> None:
     """Declared, it is loaded with `build_source` and `open_pipeline` like the four."""
     sandbox = _serve(project)
-    journal = Journal()
-    with open_pipeline(journal) as pipeline:
-        pipeline.run(build_source([COMMENTS], load_settings(), WINDOW, journal))
-    assert journal.reports["comments"].rows_loaded == 2
+    source, reading = build_source(COMMENTS, load_settings(), WINDOW)
+    with open_pipeline(reading) as pipeline:
+        pipeline.run(source)
+    assert pipeline.report.rows_loaded == 2
     assert [(row["id"], row["likes"]) for row in project.table("comments")] == [("c1", 3), ("c2", None)]
     assert [path for path, _ in asked(sandbox)] == ["/v1/comments"]
 

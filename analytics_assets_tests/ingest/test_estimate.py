@@ -2,9 +2,9 @@
 
 import pytest
 
+from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.ingest.estimate import estimate_window
-from analytics_assets.ingest.settings import load_settings
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.project import WINDOW, Project, endpoint_of, stories
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from analytics_assets.ingest.settings import EndpointOverrides, SettingError, Settings, load_key, load_settings
+from analytics_assets.ingest.configured import SettingError, load_key, load_settings
+from analytics_assets.ingest.settings import EndpointOverrides, Settings
 from analytics_assets_tests.project import KEY, Project, reload_settings
 
 # environment text, and what it means

@@ -8,8 +8,8 @@ import pytest
 from dlt.sources.rest_api.typing import RESTAPIConfig
 
 from analytics_assets.ingest import source as source_module
+from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.endpoints import ENDPOINTS
-from analytics_assets.ingest.settings import load_settings
 from analytics_assets.ingest.source import build_source
 from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.project import KEY, WINDOW, Project, asked, endpoint_of, stories
@@ -205,20 +205,23 @@ def test_the_config_is_the_seeds(project: Project, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(source_module, "rest_api_source", spy)
     project.serve()
-    build_source(ENDPOINTS, load_settings(), WINDOW)
-    (config,) = seen
-    assert config["client"]["auth"] == {"type": "api_key", "name": "api_key", "api_key": KEY, "location": "query"}
-    assert config["resource_defaults"]["write_disposition"] == "merge"
+    for endpoint in ENDPOINTS:
+        build_source(endpoint, load_settings(), WINDOW)
+    for config in seen:
+        assert config["client"]["auth"] == {"type": "api_key", "name": "api_key", "api_key": KEY, "location": "query"}
+        assert config["resource_defaults"]["write_disposition"] == "merge"
     assert [
-        (resource["name"], resource["endpoint"]["path"], resource["primary_key"]) for resource in config["resources"]
+        (resource["name"], resource["endpoint"]["path"], resource["primary_key"])
+        for config in seen
+        for resource in config["resources"]
     ] == [(name, f"/v1/{name}", "id") for name in ("media_insights", "user_insights", "stories", "story_insights")]
 
 
 def test_resources_merge_on_the_id(project: Project) -> None:
     """Each resource has `id` as primary key, merges, and has the declared columns, typed."""
     project.serve()
-    source = build_source(ENDPOINTS, load_settings(), WINDOW)
     for name in ("media_insights", "user_insights", "stories", "story_insights"):
+        source, _ = build_source(endpoint_of(name), load_settings(), WINDOW)
         resource = source.resources[name]
         table = resource.compute_table_schema()
         assert table["write_disposition"] == "merge"
@@ -234,5 +237,5 @@ def test_resources_merge_on_the_id(project: Project) -> None:
 def test_building_a_source_asks_nothing(project: Project) -> None:
     """No request is made before rows are wanted."""
     sandbox = project.serve()
-    build_source(ENDPOINTS, load_settings(), WINDOW)
+    build_source(ENDPOINTS[0], load_settings(), WINDOW)
     assert sandbox.requests == []

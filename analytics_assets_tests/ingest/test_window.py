@@ -5,7 +5,7 @@ import zoneinfo
 
 import pytest
 
-from analytics_assets.ingest.settings import load_settings
+from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.window import Window
 from analytics_assets_tests.project import WINDOW, Project
 

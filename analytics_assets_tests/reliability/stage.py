@@ -11,8 +11,8 @@ import pyarrow as pa
 from analytics_assets.ingest import exact_json
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import WindowMovedError, causes
-from analytics_assets.ingest.pipeline import MAX_REREADS, open_pipeline
-from analytics_assets.ingest.report import Journal, WindowReport
+from analytics_assets.ingest.load import MAX_REREADS, open_pipeline
+from analytics_assets.ingest.report import Reading, WindowReport
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.window import Window
@@ -159,22 +159,21 @@ def moment(text: str) -> dt.datetime:
 class Read:
     """What one reading of a window gave: the rows kept, those set aside, and the report."""
 
-    def __init__(self) -> None:
+    def __init__(self, reading: Reading) -> None:
         self.rows: list[Row] = []
         self.rejected: list[Row] = []
-        self.journal = Journal()
+        self._reading = reading
 
     @property
     def report(self) -> WindowReport:
-        """The one endpoint's report."""
-        (report,) = self.journal.reports.values()
-        return report
+        """The window's report."""
+        return self._reading.report()
 
 
 def read(settings: Settings, endpoint: Endpoint = STORIES, rereads: int = MAX_REREADS) -> Read:
     """Read a window as a run does, moved windows again, and without a warehouse."""
-    found = Read()
-    source = build_source([endpoint], settings, WINDOW, found.journal)
+    source, reading = build_source(endpoint, settings, WINDOW)
+    found = Read(reading)
     for left in range(rereads, -1, -1):
         found.rows, found.rejected = [], []
         try:
@@ -206,10 +205,10 @@ def _plain(row: Row) -> Row:
 
 def load(settings: Settings, endpoint: Endpoint = STORIES, window: Window | None = WINDOW) -> WindowReport:
     """Load a window into the warehouse of this folder, as a run does."""
-    journal = Journal("a run")
-    with open_pipeline(journal) as pipeline:
-        pipeline.run(build_source([endpoint], settings, window, journal))
-    return journal.reports[endpoint.name]
+    source, reading = build_source(endpoint, settings, window, run_id="a run")
+    with open_pipeline(reading) as pipeline:
+        pipeline.run(source)
+    return pipeline.report
 
 
 SEED = [

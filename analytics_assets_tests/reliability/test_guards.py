@@ -17,16 +17,21 @@ import pyarrow as pa
 import pytest
 import requests
 
-from analytics_assets.ingest import pagination, pipeline, session, writer
-from analytics_assets.ingest.ahead import ReadAhead
+from analytics_assets.ingest import load as loading
+from analytics_assets.ingest.api import pagination, retries, session, walk
+from analytics_assets.ingest.api.adapter import ApiAdapter
+from analytics_assets.ingest.api.pages import PageSession
+from analytics_assets.ingest.api.pagination import WindowPages
+from analytics_assets.ingest.api.redaction import Redactor
+from analytics_assets.ingest.api.walk import OffsetWalk
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import explain
-from analytics_assets.ingest.pagination import ProvenOffsetPaginator
-from analytics_assets.ingest.pipeline import WarehousePipeline
-from analytics_assets.ingest.session import ApiAdapter, Redactor
+from analytics_assets.ingest.load import WindowPipeline
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table import values
 from analytics_assets.ingest.table.rows import PageRows
+from analytics_assets.ingest.warehouse import writer
+from analytics_assets.ingest.warehouse.warehouse import Warehouse
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.server import SandboxServer
@@ -209,16 +214,16 @@ def _rejected_rows_are_kept(stage: Stage) -> bool:
 
 def _rows_lost_on_the_way(stage: Stage) -> bool:
     """Play a warehouse that says all is well and has a row less."""
-    original = WarehousePipeline.load
+    original = WindowPipeline.load
 
-    def lossy(self: WarehousePipeline, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - dlt's signature
+    def lossy(self: WindowPipeline, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - dlt's signature
         info = original(self, *args, **kwargs)
         with self.sql_client() as client:
             client.execute_sql("DELETE FROM stories WHERE id = 'r03'")
         return info
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(WarehousePipeline, "load", lossy)
+        patch.setattr(WindowPipeline, "load", lossy)
         try:
             load(stage.serve())
         except Exception as error:  # noqa: BLE001 - what it is, is the answer
@@ -258,14 +263,14 @@ def _somebody_else_is_writing(stage: Stage) -> bool:
         attempts.release()
         return acquired(lock)
 
-    loading = threading.Thread(target=load, args=[asked])
+    thread = threading.Thread(target=load, args=[asked])
     with pytest.MonkeyPatch.context() as patch, filelock.FileLock(stage.project.path / "warehouse.duckdb.lock"):
         patch.setattr(writer, "_acquired", attempt)
-        loading.start()
+        thread.start()
         waits = False
-        while loading.is_alive() and not waits:
+        while thread.is_alive() and not waits:
             waits = all(attempts.acquire(timeout=0.2) for _ in range(3))
-    loading.join()
+    thread.join()
     return waits and stage.project.ids() == stage.there
 
 
@@ -280,20 +285,19 @@ def _a_failure_is_written_down(stage: Stage) -> bool:
         return False
 
 
-def _first_total(self: ProvenOffsetPaginator, response: Any, body: Any) -> int | None:  # noqa: ANN401
-    report = self._report
-    return report.total if report.pages else _TOTAL(self, response, body)
+def _first_total(self: WindowPages, response: Any, body: Any) -> int | None:  # noqa: ANN401
+    return self.walk.total if self.walk.pages else _TOTAL(self, response, body)
 
 
-def _is_short_by_count(self: ProvenOffsetPaginator, total: int, page: list[Any]) -> bool:
-    return bool(page) and self._report.rows_read < total
+def _is_short_by_count(self: OffsetWalk, total: int, page: list[Any]) -> bool:
+    return bool(page) and self.rows_read < total
 
 
-def _is_short_and_no_more(self: ProvenOffsetPaginator, total: int, page: list[Any]) -> bool:
-    return _IS_SHORT(self, total, page) and self._report.rows_read < total
+def _is_short_and_no_more(self: OffsetWalk, total: int, page: list[Any]) -> bool:
+    return _IS_SHORT(self, total, page) and self.rows_read < total
 
 
-def _any_rows(self: ProvenOffsetPaginator, response: Any, body: Any) -> list[Any]:  # noqa: ANN401
+def _any_rows(self: WindowPages, response: Any, body: Any) -> list[Any]:  # noqa: ANN401
     del self, response
     return body.get("data") or []
 
@@ -303,8 +307,8 @@ def _read_all(self: ApiAdapter, response: requests.Response) -> None:
     assert response.content is not None
 
 
-_TOTAL = ProvenOffsetPaginator._total  # noqa: SLF001 - the guard itself
-_IS_SHORT = ProvenOffsetPaginator._is_short_of  # noqa: SLF001 - the guard itself
+_TOTAL = WindowPages._total  # noqa: SLF001 - the guard itself
+_IS_SHORT = OffsetWalk._goes_on  # noqa: SLF001 - the guard itself
 _NOTHING: Callable[..., None] = lambda *_: None  # noqa: E731 - one line each, as the table below reads
 
 
@@ -320,17 +324,15 @@ class Guard:
 
 
 GUARDS = [
-    Guard("the total stays", _a_change_that_the_total_tells, ProvenOffsetPaginator, "_total", _first_total),
-    Guard("shared row", _a_shift_without_a_total, ProvenOffsetPaginator, "_take_anchor", lambda _, page: page.pop(0)),
-    Guard("distinct ids", _a_page_twice, pagination, "_id_hashes", lambda rows, _, at: [*range(at, at + len(rows))]),
-    Guard("rows to the total", _an_empty_page_in_the_middle, ProvenOffsetPaginator, "_is_short_of", _is_short_by_count),
-    Guard(
-        "one page more", _the_count_of_the_page_as_total, ProvenOffsetPaginator, "_is_short_of", _is_short_and_no_more
-    ),
-    Guard("a list of rows", _no_rows_where_they_should_be, ProvenOffsetPaginator, "_rows", _any_rows),
+    Guard("the total stays", _a_change_that_the_total_tells, WindowPages, "_total", _first_total),
+    Guard("shared row", _a_shift_without_a_total, OffsetWalk, "_check_anchor", _NOTHING),
+    Guard("distinct ids", _a_page_twice, walk, "_id_hashes", lambda rows, _, at: [*range(at, at + len(rows))]),
+    Guard("rows to the total", _an_empty_page_in_the_middle, OffsetWalk, "_goes_on", _is_short_by_count),
+    Guard("one page more", _the_count_of_the_page_as_total, OffsetWalk, "_goes_on", _is_short_and_no_more),
+    Guard("a list of rows", _no_rows_where_they_should_be, WindowPages, "_rows", _any_rows),
     Guard("an error said", _an_error_beside_no_rows, pagination, "_error", _NOTHING),
-    Guard("reading again", _a_window_that_moves_once, pipeline, "MAX_REREADS", 0),
-    Guard("pages dropped", _pages_under_way_when_rows_move, ReadAhead, "drop", _NOTHING),
+    Guard("reading again", _a_window_that_moves_once, loading, "MAX_REREADS", 0),
+    Guard("pages dropped", _pages_under_way_when_rows_move, PageSession, "drop_ahead", _NOTHING),
     Guard("redaction", _no_key_in_a_failure, Redactor, "__call__", lambda _, text: text),
     Guard(
         "redirects",
@@ -345,7 +347,7 @@ GUARDS = [
     Guard(
         "Retry-After",
         _a_retry_after_beyond_the_calendar,
-        session,
+        retries,
         "_wait",
         lambda asked, _usual, state: asked(state),
     ),
@@ -354,11 +356,11 @@ GUARDS = [
     ),
     Guard("exact numbers", _a_whole_number_that_is_none, values, "_MISREAD_BY_ARROW", {}),
     Guard("rejected rows", _rejected_rows_are_kept, PageRows, "take_rejected", lambda _: []),
-    Guard("proof of arrival", _rows_lost_on_the_way, WarehousePipeline, "_prove_loaded", _NOTHING),
-    Guard("newer states", _an_older_state_comes_later, WarehousePipeline, "_merge_windows", _NOTHING),
+    Guard("proof of arrival", _rows_lost_on_the_way, Warehouse, "rows_found", lambda *_: 0),
+    Guard("newer states", _an_older_state_comes_later, loading, "merge_window", _NOTHING),
     Guard("newest of a load", _two_states_in_one_load, Endpoint, "newest_by", ""),
-    Guard("one writer", _somebody_else_is_writing, WarehousePipeline, "writer", lambda _: contextlib.nullcontext()),
-    Guard("failures noted", _a_failure_is_written_down, WarehousePipeline, "record_failure", _NOTHING),
+    Guard("one writer", _somebody_else_is_writing, Warehouse, "writer", lambda _: contextlib.nullcontext()),
+    Guard("failures noted", _a_failure_is_written_down, loading, "record_failure", _NOTHING),
 ]
 
 

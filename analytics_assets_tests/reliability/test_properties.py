@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from requests import Response
 
+from analytics_assets.ingest.api.pagination import ProvenOffsetPaginator
 from analytics_assets.ingest.errors import WindowMovedError, causes
-from analytics_assets.ingest.pagination import ProvenOffsetPaginator
 from analytics_assets.sandbox.asked import Asked
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.reliability.matrix import Row, newcomer

@@ -169,7 +169,8 @@ def _reasons(found: Read) -> dict[str, str]:
 def _plain_dlt(rows: list[Row], endpoint_settings: Settings, folder: Path) -> tuple[dict[str, Row], dict[str, str]]:
     """Load rows as dlt does on its own, with the same columns declared; the rows by id, and the columns' types."""
     name = f"plain{next(_NUMBERS)}"
-    hints = build_source([ODD], endpoint_settings, None).resources["odd"].columns
+    source, _ = build_source(ODD, endpoint_settings, None)
+    hints = source.resources["odd"].columns
     pipeline = dlt.pipeline(
         name,
         pipelines_dir=str(folder / "plain"),

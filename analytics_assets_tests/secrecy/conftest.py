@@ -18,7 +18,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from analytics_assets.ingest import session, workdir
+from analytics_assets.ingest import workdir
+from analytics_assets.ingest.api import redaction
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.server import SandboxServer
@@ -43,7 +44,7 @@ def kept(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dagst
     monkeypatch.setattr(workdir, "shutil", types.SimpleNamespace(rmtree=lambda *_, **__: None))
     # a process of its own begins without filters
     monkeypatch.setattr(logging.getLogger("urllib3.connectionpool"), "filters", [])
-    session._redactor.cache_clear()  # noqa: SLF001 - the same
+    redaction.redactor_of.cache_clear()
     written = logging.FileHandler(project.path / "debug.log")
     loggers = [logging.getLogger(name) for name in (None, "dlt", "urllib3", "requests")]
     levels = [logger.level for logger in loggers]
@@ -60,7 +61,7 @@ def kept(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dagst
             logger.setLevel(level)
             logger.removeHandler(written)
         written.close()
-        session._redactor.cache_clear()  # noqa: SLF001 - its filter goes with monkeypatch
+        redaction.redactor_of.cache_clear()
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import dagster as dg
 import pytest
 import requests
 
-from analytics_assets.ingest import session
+from analytics_assets.ingest.api.adapter import ApiAdapter, ApiResponse
+from analytics_assets.ingest.api.redaction import Redactor
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.server import SandboxServer
 from analytics_assets.sandbox.shape import Shape
@@ -87,23 +88,22 @@ BRIEFLY = (
     "another host",
 )
 MUTANTS: dict[str, tuple[type, str, Any, tuple[str, ...]]] = {
-    "nothing": (session.Redactor, "__call__", lambda _, text: text, ("400", "refused", "HTML")),
-    "the log": (session.Redactor, "log_record", lambda *_: True, ("success",)),
-    "exceptions": (session.Redactor, "error", lambda _, error, *__: error, ("refused", "closed")),
+    "nothing": (Redactor, "__call__", lambda _, text: text, ("400", "refused", "HTML")),
+    "the log": (Redactor, "log_record", lambda *_: True, ("success",)),
+    "exceptions": (Redactor, "error", lambda _, error, *__: error, ("refused", "closed")),
     "the response's address": (
-        session.ApiAdapter,
+        ApiAdapter,
         "build_response",
         lambda *parts: _unredacted(*parts),  # noqa: PLW0108 - it stands below
         ("400",),
     ),
-    "the body": (session.Redactor, "body", lambda _, content: content, ("error in 200", "rows that echo")),
+    "the body": (Redactor, "body", lambda _, content: content, ("error in 200", "rows that echo")),
 }
 
 
-def _unredacted(adapter: session.ApiAdapter, request: requests.PreparedRequest, raw: object) -> requests.Response:
-    response = super(session.ApiAdapter, adapter).build_response(request, raw)
-    response.__class__ = session.ApiResponse
-    response.redact = adapter._redact  # type: ignore[attr-defined]  # noqa: SLF001 - the mutant has to go on working
+def _unredacted(adapter: ApiAdapter, request: requests.PreparedRequest, raw: object) -> requests.Response:
+    response = ApiResponse(adapter._redact)  # noqa: SLF001 - the mutant has to go on working
+    vars(response).update(vars(super(ApiAdapter, adapter).build_response(request, raw)))
     return response
 
 

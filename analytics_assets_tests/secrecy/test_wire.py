@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from analytics_assets.ingest.configured import SettingError, load_settings
 from analytics_assets.ingest.errors import explain
-from analytics_assets.ingest.settings import SettingError, load_settings
 from analytics_assets_tests.project import KEY, Project, asked, stories
 from analytics_assets_tests.secrecy.conftest import Tls, closed_port, fault
 

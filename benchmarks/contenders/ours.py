@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from analytics_assets.ingest.pipeline import DATASET, WarehousePipeline, open_pipeline
-from analytics_assets.ingest.settings import load_settings
+from analytics_assets.ingest.configured import load_settings
+from analytics_assets.ingest.load import WindowPipeline, open_pipeline
 from analytics_assets.ingest.source import build_source
+from analytics_assets.ingest.warehouse.destination import DATASET
 from analytics_assets.ingest.window import Window
 from benchmarks.pages import DAY
 from benchmarks.shapes import SHAPES
@@ -18,7 +19,7 @@ _STEPS = ("sync_destination", "extract", "normalize", "load")
 
 
 def load(task: Task) -> Mapping[str, Any]:
-    """Load one day: all endpoints in one pipeline, or each in its own; returns seconds per step and extract's peak."""
+    """Load one day of each endpoint, one after the other as the assets do; returns seconds per step and their peaks."""
     if task.postgres:
         os.environ["DESTINATION__WAREHOUSE__DESTINATION_TYPE"] = "postgres"
     os.environ["DESTINATION__WAREHOUSE__CREDENTIALS"] = task.postgres or str(task.database)
@@ -26,10 +27,10 @@ def load(task: Task) -> Mapping[str, Any]:
     chosen = SHAPES[task.shape].endpoints()[: task.tables]
     steps: dict[str, float] = {}
     peaks: dict[str, float] = {}
-    for endpoints in [[endpoint] for endpoint in chosen] if task.separately else [chosen]:
+    for endpoint in chosen:
         began = time.perf_counter()
-        with open_pipeline() as pipeline:
-            source = build_source(endpoints, settings, Window.of_day(DAY), pipeline.journal)
+        source, reading = build_source(endpoint, settings, Window.of_day(DAY))
+        with open_pipeline(reading) as pipeline:
             steps["set_up"] = steps.get("set_up", 0) + time.perf_counter() - began
             for name in _STEPS:
                 setattr(pipeline, name, _timed(pipeline, name, steps, peaks))
@@ -42,9 +43,7 @@ def count(task: Task) -> Counted:
     return count_tables(task, DATASET)
 
 
-def _timed(
-    pipeline: WarehousePipeline, name: str, steps: dict[str, float], peaks: dict[str, float]
-) -> Callable[..., Any]:
+def _timed(pipeline: WindowPipeline, name: str, steps: dict[str, float], peaks: dict[str, float]) -> Callable[..., Any]:
     step = getattr(pipeline, name)
 
     def timed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any step's signature

@@ -33,7 +33,7 @@ class ExtraColumn:
         hint: TColumnSchema = {"name": self.name, "data_type": self.data_type, "nullable": True}
         if self.is_variant:
             hint["variant"] = True
-        return hint | {FIELD_HINT: self.field, FIRST_SEEN_HINT: self.first_seen}  # type: ignore[return-value]
+        return hint | {FIELD_HINT: self.field, FIRST_SEEN_HINT: self.first_seen}  # type: ignore[return-value] # dlt's TypedDict knows only its own hints
 
     @property
     def description(self) -> str:

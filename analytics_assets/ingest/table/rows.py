@@ -2,9 +2,7 @@
 
 import base64
 import hashlib
-import logging
 import os
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,15 +16,16 @@ from dlt.sources.helpers.rest_client.client import PageData
 from analytics_assets.ingest import exact_json
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import ApiError
-from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table.files import TableFiles, current_load_id
+from analytics_assets.ingest.table.kept import RowsKept
 from analytics_assets.ingest.table.layout import Layout, Row
 from analytics_assets.ingest.table.values import ARROW_TYPES, TOO_DEEP, kind_of, typed_column, values_of
+from analytics_assets.ingest.window import Window
 
-_SAY_EVERY_SECONDS = 2.0
 _PREVIEW_ROWS = 5
-# a page at a time costs Arrow's overhead for each; a file's groups of rows cost Parquet's
+# A call of Arrow costs the same for a page of a hundred rows as for two thousand, so pages are converted together; and
+# Parquet keeps its rows in groups that each cost the same, so that small ones would make files large and slow to read.
 _ROWS_CONVERTED_AT_ONCE = 2_000
 _ROWS_HANDED_ON_AT_ONCE = 10_000
 _ID_LENGTH = 14
@@ -36,7 +35,7 @@ Item = DataItemWithMeta | list[Row] | Any
 
 
 class PageRows:
-    """A step of a dlt resource: a page of JSON rows in; out come files to load, and figures in the report.
+    """A step of a dlt resource: a page of JSON rows in; out come files to load, and figures in ``kept``.
 
     In a load the files come when the window is read. Where the resource is only iterated over, Arrow tables come, some
     thousand rows at a time.
@@ -46,37 +45,39 @@ class PageRows:
     in ``rejected``, or fails the run where the setting ``rejected_rows`` says so.
     """
 
-    def __init__(self, endpoint: Endpoint, settings: Settings, report: WindowReport, log: logging.Logger) -> None:
+    def __init__(self, endpoint: Endpoint, settings: Settings, window: Window | None) -> None:
+        self.kept = RowsKept()
+        """The pass that is under way, or the last one."""
         self.rejected: list[Row] = []
         self._endpoint = endpoint
+        self._window = window
         self._fail_on_rejected = settings.rejected_rows == "fail"
         self._new_columns = settings.new_columns
-        self._report = report
-        self._log = log
-        self._said_at = time.monotonic()
         self._waiting: list[Any] = []
         self._converted: list[pa.Table] = []
         self._layout: Layout
         self._load_id: str | None
         self._files: TableFiles | None
 
-    def __call__(self, page: PageData[Any], meta: object = None) -> Iterator[Item] | None:  # noqa: ARG002
+    def __call__(self, page: PageData[Any], meta: object = None) -> Iterator[Item] | None:  # noqa: ARG002 (dlt looks for a parameter of that name)
         """Take one page; many are converted at once, the last even if empty.
 
         No generator: dlt converts the next page before a generator has come to its end.
         """
-        report = self._report
-        if report.pages == 1:
+        walk: Any = getattr(page.paginator, "walk")  # noqa: B009 (dlt's base class has no such attribute, ours has)
+        return self.take(page[walk.overlap :], is_first=walk.pages == 1, is_last=walk.is_whole)
+
+    def take(self, rows: list[Any], *, is_first: bool, is_last: bool) -> Iterator[Item] | None:
+        """Take the rows of a page that had not come before."""
+        if is_first:
             self._begin()
-        self._waiting += page
-        report.is_read = not page.paginator.has_next_page
-        self._say()
-        # the first at once: who wants one row does not want ten thousand
-        is_due = report.is_read or report.pages == 1
+        self._waiting += rows
+        # those of the first page at once: who wants one row does not want ten thousand
+        is_due = is_first or is_last
         if is_due or len(self._waiting) >= _ROWS_CONVERTED_AT_ONCE:
             self._convert_waiting()
         if is_due or sum(map(len, self._converted)) >= _ROWS_HANDED_ON_AT_ONCE:
-            return self._hand_on()
+            return self._hand_on(is_last=is_last)
         return None
 
     def take_rejected(self) -> list[Row]:
@@ -91,18 +92,19 @@ class PageRows:
         self.rejected.clear()
         schema = dlt.current.source_schema()
         held = schema.tables.get(self._endpoint.name, {}).get("columns", {})
-        self._layout = self._report.layout = Layout(self._endpoint, self._new_columns, schema.naming, held)
+        self._layout = Layout(self._endpoint, self._new_columns, schema.naming, held)
+        self.kept = RowsKept(self._layout)
         self._load_id = current_load_id()
         self._files = TableFiles() if self._load_id else None
 
-    def _hand_on(self) -> Iterator[Item] | None:
+    def _hand_on(self, *, is_last: bool) -> Iterator[Item] | None:
         table = pa.concat_tables(self._converted, promote_options="permissive")
         self._converted.clear()
         table = _with_ids(table, self._load_id)
         if self._files is None:
             return iter([table])
         self._files.add(table, self._layout.schema)
-        if self._report.is_read:
+        if is_last:
             return self._imports(self._files)
         # nothing of the table yet, but the rows that were set aside go on
         return iter([[]]) if self.rejected else None
@@ -122,12 +124,12 @@ class PageRows:
 
     def _convert_waiting(self) -> None:
         """Convert what waits, sort it into kept, outside and rejected, and count."""
-        report = self._report
+        kept = self.kept
         page, self._waiting = self._waiting, []
         table, rows, rejected = self._declared(page)
-        report.seen_columns.update(*rows)
+        kept.fields.update(*rows)
         inside = self._inside(table)
-        report.rows_outside += len(rows) - inside.true_count
+        kept.outside += len(rows) - inside.true_count
         if inside.true_count < len(rows):
             table = table.filter(inside)
             rows = [row for row, is_inside in zip(rows, inside.to_pylist(), strict=True) if is_inside]
@@ -138,9 +140,9 @@ class PageRows:
             table = table.filter(pa.array([i not in reasons for i in range(len(rows))]))
             rejected += [(rows[i], reasons[i]) for i in sorted(reasons)]
         self._set_aside(rejected)
-        report.rows_kept += table.num_rows
-        if len(report.preview) < _PREVIEW_ROWS:
-            report.preview += table.slice(0, _PREVIEW_ROWS - len(report.preview)).to_pylist()
+        kept.kept += table.num_rows
+        if len(kept.preview) < _PREVIEW_ROWS:
+            kept.preview += table.slice(0, _PREVIEW_ROWS - len(kept.preview)).to_pylist()
         self._converted.append(table)
 
     def _declared(self, page: list[Any]) -> tuple[pa.Table, list[Row], list[tuple[Any, str]]]:
@@ -166,32 +168,23 @@ class PageRows:
     def _inside(self, table: pa.Table) -> pa.BooleanArray:
         """Return the mask of the rows inside the window, or without a cursor value."""
         cursor = table[self._layout.names[self._endpoint.cursor]].combine_chunks()
-        self._report.rows_without_cursor += cursor.null_count
-        window = self._report.window
-        if window is None:
+        self.kept.without_cursor += cursor.null_count
+        if self._window is None:
             return pa.repeat(pa.scalar(value=True), len(cursor))
-        start, end = (pa.scalar(edge, ARROW_TYPES["timestamp"]) for edge in (window.start, window.end))
+        start, end = (pa.scalar(edge, ARROW_TYPES["timestamp"]) for edge in (self._window.start, self._window.end))
         return pc.fill_null(pc.and_(pc.greater_equal(cursor, start), pc.less(cursor, end)), fill_value=True)
 
     def _set_aside(self, rejected: list[tuple[Any, str]]) -> None:
-        window = str(self._report.window or "all history")
+        window = str(self._window or "all history")
         for row, reason in rejected:
-            self._report.rejected[reason] += 1
+            self.kept.rejected[reason] += 1
             raw = _raw(row)
             # the same row rejected again replaces itself
             digest = hashlib.sha256(f"{window}\n{reason}\n{raw}".encode()).hexdigest()
             self.rejected.append({"id": digest, "reason": reason, "raw": raw, "window": window})
         if rejected and self._fail_on_rejected:
-            msg = (
-                f"wrong shape: {self._endpoint.name}: rows cannot be loaded as they are: {dict(self._report.rejected)}"
-            )
+            msg = f"wrong shape: {self._endpoint.name}: rows cannot be loaded as they are: {dict(self.kept.rejected)}"
             raise ApiError("wrong shape", msg)
-
-    def _say(self) -> None:
-        """Say how far the window is: at the end, and every two seconds until then."""
-        if self._report.is_read or time.monotonic() - self._said_at > _SAY_EVERY_SECONDS:
-            self._said_at = time.monotonic()
-            self._log.info("%s: %s", self._endpoint.name, self._report.progress)
 
 
 def _with_ids(table: pa.Table, load_id: str | None) -> pa.Table:

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from analytics_assets.ingest import budget as module
-from analytics_assets.ingest.budget import RateBudget
-from analytics_assets.ingest.settings import load_settings
+from analytics_assets.ingest.api import budget as module
+from analytics_assets.ingest.api.budget import RateBudget
+from analytics_assets.ingest.configured import load_settings
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.project import Project, stories
 

@@ -76,8 +76,7 @@ class Evolution:
         if name not in self._undeclared[table]:
             what = f"{table}.{name} is declared {wants}, and the table in the warehouse has {has}"
             raise ApiError("setting", f"setting: {what}: change the column there, or declare it as it is")
-        # dlt's TypedDict knows only its own hints
-        hints: dict[str, Any] = known  # type: ignore[assignment]
+        hints: dict[str, Any] = known  # type: ignore[assignment] # dlt's TypedDict knows only its own hints
         hints["data_type"] = has
         if (has, wants) == ("bigint", "double"):
             hints[KEEPS_TYPE_HINT] = True

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from dlt.extract.exceptions import ResourceExtractionError
 
-from analytics_assets.ingest.session import Redactor
+from analytics_assets.ingest.api.redaction import Redactor
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.server import SandboxServer

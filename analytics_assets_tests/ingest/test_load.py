@@ -16,10 +16,10 @@ from dlt.common.destination import reference
 from dlt.common.schema.typing import TTableSchema
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from analytics_assets.ingest import once
+from analytics_assets.ingest import departures
 from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.ingest.errors import ApiError
-from analytics_assets.ingest.pipeline import open_pipeline
+from analytics_assets.ingest.load import open_warehouse
 from analytics_assets.ingest.window import Window
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.project import Project, Row, asked, stories
@@ -211,9 +211,9 @@ def test_annotations_are_read_once(project: Project, monkeypatch: pytest.MonkeyP
         read[spec] += 1
         return typing.get_type_hints(spec, **kwargs)
 
-    for module, name in ((validation, "get_type_hints"), (once, "_get_type_hints")):
+    for module, name in ((validation, "get_type_hints"), (departures, "_get_type_hints")):
         monkeypatch.setattr(module, name, get_type_hints)
-    once._type_hints.cache_clear()  # noqa: SLF001 - else an earlier test has had them read
+    departures._type_hints.cache_clear()  # noqa: SLF001 - else an earlier test has had them read
     project.serve(rows={"stories": stories(3)})
     project.load()
     assert read[TTableSchema] == 1
@@ -224,13 +224,13 @@ def test_annotations_are_read_once(project: Project, monkeypatch: pytest.MonkeyP
 
 def test_the_collector_rests_during_a_load_and_no_longer() -> None:
     """Else it walks through all that is imported, once or twice in a load."""
-    with open_pipeline():
+    with open_warehouse():
         assert gc.get_freeze_count() > 1
     assert gc.get_freeze_count() == 0
 
 
 def _memory_limit() -> str:
-    with open_pipeline() as pipeline, pipeline.writer(), pipeline.sql_client() as client:
+    with open_warehouse() as warehouse, warehouse.writer(), warehouse.sql() as client:
         [(limit,)] = client.execute_sql("SELECT current_setting('memory_limit')") or []
     return str(limit)
 

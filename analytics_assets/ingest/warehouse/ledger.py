@@ -10,10 +10,12 @@ from typing import Any
 
 import dlt
 from dlt.common.schema.typing import TColumnSchema
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract import DltResource
 
 from analytics_assets.ingest.endpoints import DataType
-from analytics_assets.ingest.report import WindowReport
+from analytics_assets.ingest.report import Reading, WindowReport
 from analytics_assets.ingest.table.names import shown
 from analytics_assets.ingest.table.rows import PageRows
 
@@ -82,14 +84,17 @@ def rejected_rows(pages: DltResource, rows: PageRows) -> DltResource:
     )
 
 
-def ledger_rows(pages: DltResource, report: WindowReport, run_id: str) -> DltResource:
-    """Return the resource that adds the window's row to the ledger, once, when its last page has come."""
+def ledger_rows(pages: DltResource, reading: Reading) -> DltResource:
+    """Return the resource that adds the window's row to the ledger when its last page has come."""
+    noted_in_pass = 0
 
     def row(_: object) -> object:
-        if not report.is_read or report.is_in_ledger:
+        nonlocal noted_in_pass
+        # Several items come of the last page; and a pass that is begun anew begins a load package of its own.
+        if not reading.pages.walk.is_whole or noted_in_pass == reading.pages.passes:
             return None
-        report.is_in_ledger = True
-        return dlt.mark.with_table_name(ledger_row(report, run_id, "loading"), LEDGER)
+        noted_in_pass = reading.pages.passes
+        return dlt.mark.with_table_name(ledger_row(reading.report(), "loading"), LEDGER)
 
     return dlt.transformer(
         row,
@@ -101,15 +106,15 @@ def ledger_rows(pages: DltResource, report: WindowReport, run_id: str) -> DltRes
     )
 
 
-def ledger_row(report: WindowReport, run_id: str, outcome: str, reason: str | None = None) -> dict[str, Any]:
+def ledger_row(report: WindowReport, outcome: str, reason: str | None = None) -> dict[str, Any]:
     """Return the ledger's row of a window."""
     return {
         "id": report.id,
-        "run_id": run_id,
+        "run_id": report.run_id,
         "endpoint": report.endpoint,
         "window_start": report.window.start if report.window else None,
         "window_end": report.window.end if report.window else None,
-        "asked": report.asked,
+        "asked": dict(report.asked),
         "pages": report.pages,
         "api_total": report.total,
         "rows_outside": report.rows_outside,
@@ -120,16 +125,30 @@ def ledger_row(report: WindowReport, run_id: str, outcome: str, reason: str | No
         "rows_rejected": report.rows_rejected,
         "rows_kept": report.rows_kept,
         "new_columns": new_columns(report) or None,
-        **closing_figures(report, outcome, reason),
+        **_closing_figures(report, outcome, reason),
     }
 
 
-def closing_figures(report: WindowReport, outcome: str, reason: str | None) -> Mapping[str, Any]:
-    """Return the figures of a ledger row that are known only when the window is done."""
+def close_row(client: SqlClientBase[Any], report: WindowReport, outcome: str, reason: str | None = None) -> None:
+    """Write into the window's row what is known only when the window is done."""
+    figures = _closing_figures(report, outcome, reason)
+    assignments = ", ".join(f"{name} = %s" for name in figures)
+    client.execute_sql(f"UPDATE {LEDGER} SET {assignments} WHERE id = %s", *figures.values(), report.id)
+
+
+def has_row(client: SqlClientBase[Any], report: WindowReport) -> bool:
+    """Say whether the window has come as far as the ledger."""
+    try:
+        return bool(client.execute_sql(f"SELECT id FROM {LEDGER} WHERE id = %s", report.id))
+    except DatabaseUndefinedRelation:
+        return False
+
+
+def _closing_figures(report: WindowReport, outcome: str, reason: str | None) -> Mapping[str, Any]:
     return {
         "requests": report.requests,
         "retries": report.retries,
-        "rereads": max(report.rereads, 0),
+        "rereads": report.rereads,
         "rows_loaded": report.rows_loaded,
         "seconds": round(report.seconds, 3),
         "outcome": outcome,
@@ -139,12 +158,10 @@ def closing_figures(report: WindowReport, outcome: str, reason: str | None) -> M
 
 def new_columns(report: WindowReport) -> dict[str, dict[str, Any]]:
     """Return what came of the fields that are not declared, by the API's name for them."""
-    if report.layout is None:
-        return {}
     came: dict[str, dict[str, Any]] = {
-        shown(name): {"values": count, "ignored": True} for name, count in report.layout.ignored.items()
+        shown(name): {"values": count, "ignored": True} for name, count in report.ignored.items()
     }
-    for column in report.layout.columns:
+    for column in report.columns:
         if column.values:
             entry = {"column": column.name, "type": column.data_type, "values": column.values}
             came.setdefault(shown(column.field), {"columns": []})["columns"].append(entry)

@@ -1,0 +1,131 @@
+"""One request on the wire, and its whole answer: counted, paced, bounded, and without the key."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from analytics_assets.ingest import exact_json
+from analytics_assets.ingest.api.budget import RateBudget
+from analytics_assets.ingest.api.redaction import Redactor
+from analytics_assets.ingest.errors import ApiError
+from analytics_assets.ingest.settings import Settings
+
+_CHUNK = 2**16
+_SHOWN = 80
+
+
+class WireCounts:
+    """Requests that were made, and those of them that were made again. Threads count; anybody may read."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.retries = 0
+        self._lock = threading.Lock()
+
+    def request(self) -> None:
+        """Count one request."""
+        with self._lock:
+            self.requests += 1
+
+    def retry(self) -> None:
+        """Count one request that is about to be made again."""
+        with self._lock:
+            self.retries += 1
+
+
+class ApiResponse(requests.Response):
+    """A response whose JSON is parsed once, and whose refusal to be JSON is told in words."""
+
+    def __init__(self, redact: Redactor) -> None:
+        super().__init__()
+        self.redact = redact
+        self._parsed: Any = ...
+
+    def json(self, **_: Any) -> Any:  # noqa: ANN401 (requests' signature)
+        """Return the parsed body; raises ``ApiError`` (wrong shape) when it is not JSON."""
+        if self._parsed is ...:
+            try:
+                self._parsed = exact_json.read(self.content)
+            except orjson.JSONDecodeError as error:
+                start = self.redact(self.content[:_CHUNK].decode("utf-8", "replace"))[:_SHOWN]
+                raise ApiError(
+                    "wrong shape",
+                    f"wrong shape: {self.url} answered {self.status_code} with no valid JSON ({error.msg}): {start!r}",
+                ) from None
+        return self._parsed
+
+
+class ApiAdapter(HTTPAdapter):
+    """Sends one request and reads the whole answer; what comes back, answer or exception, no longer knows the key."""
+
+    def __init__(self, settings: Settings, redact: Redactor, counts: WireCounts, budget: RateBudget) -> None:
+        super().__init__(pool_maxsize=settings.max_concurrent_requests)
+        self._settings = settings
+        self._redact = redact
+        self._counts = counts
+        self._budget = budget
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 (requests' signature)
+        """Send the request and count it; raises requests' errors redacted, and ``ApiError`` for too large an answer."""
+        self._budget.wait()
+        self._counts.request()
+        try:
+            response = super().send(request, *args, **kwargs | {"stream": True})
+            self._read_within_bounds(response)
+            if response.status_code != requests.codes.too_many_requests:
+                self._budget.passed()
+        except requests.RequestException as error:
+            redacted = self._redact.error(error, str(request.url))
+        else:
+            return response
+        # Raised outside of the `except`: inside, it would carry the original, key and all, as its context.
+        raise redacted
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> ApiResponse:  # noqa: ANN401 (requests' signature)
+        """Build the response with its URL, reason and headers redacted, for error messages and the log quote them."""
+        response = ApiResponse(self._redact)
+        vars(response).update(vars(super().build_response(req, resp)))
+        response.url = self._redact(response.url)
+        response.reason = self._redact(response.reason or "")
+        for name, value in response.headers.items():
+            # a redirect on the same host has to arrive there with the key
+            if name.lower() != "location" and (redacted := self._redact(value)) != value:
+                response.headers[name] = redacted
+        return response
+
+    def _read_within_bounds(self, response: requests.Response) -> None:
+        """Read the body here, where errors are redacted, and no further than the settings allow."""
+        deadline = time.monotonic() + self._settings.response_timeout
+        limit = self._settings.max_response_mb * 2**20
+        body = bytearray()
+        for piece in _arriving(response):
+            body += piece
+            if len(body) > limit:
+                response.close()
+                raise ApiError(
+                    "wrong shape",
+                    f"wrong shape: {response.url} answered more than {self._settings.max_response_mb} MiB "
+                    "(setting max_response_mb); ask for smaller pages (page_size)",
+                )
+            if time.monotonic() > deadline:
+                response.close()
+                msg = f"it took more than {self._settings.response_timeout:g} s to answer (response_timeout)"
+                raise requests.ReadTimeout(msg)
+        response._content = self._redact.body(bytes(body))  # noqa: SLF001 (what `Response.content` does, without a bound)
+
+
+def _arriving(response: requests.Response) -> Iterator[bytes]:
+    """Yield the body as it arrives; ``iter_content``, whose errors these are, waits until a whole chunk has."""
+    try:
+        while piece := response.raw.read1(_CHUNK, decode_content=True):
+            yield piece
+    except urllib3.exceptions.DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error) from None
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from None

@@ -1,0 +1,97 @@
+"""The one place where pages are fetched: each when dlt asks for it, or ahead of that.
+
+What belongs here: which requests are under way. What a page means, and which one comes next, stands in ``walk.py``.
+"""
+
+import copy
+import itertools
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote_plus
+
+import requests
+
+from analytics_assets.ingest.settings import Settings
+
+Send = Callable[..., requests.Response]
+# Pages that may wait for dlt, in multiples of the requests in flight. With fewer, one page that is retried, or one
+# table that is written, would leave the connections idle.
+_PAGES_WAITING = 8
+
+
+class PageSession(requests.Session):
+    """Gives dlt's ``RESTClient`` the pages of one window, which differ in nothing but their offset.
+
+    ``max_concurrent_requests`` bounds what is in flight; 1 means that each page is fetched when it is asked for. A page
+    that was fetched ahead is handed over when dlt asks for it, and so is its failure: an error surfaces at its page.
+    """
+
+    def __init__(self, settings: Settings, send: Send, stop: threading.Event) -> None:
+        super().__init__()
+        self._send = send
+        self._stop = stop
+        self._offset_param = settings.offset_param
+        in_flight = settings.max_concurrent_requests
+        self._pool = ThreadPoolExecutor(in_flight, thread_name_prefix="analytics-page")
+        self._most_ahead = _PAGES_WAITING * in_flight if in_flight > 1 else 0
+        # by URL
+        self._ahead: dict[str, Future[requests.Response]] = {}
+        self._first: requests.PreparedRequest | None = None
+        self._send_arguments: dict[str, Any] = {}
+        # Proxies and certificates of the environment: looked up once, where requests does it for every request.
+        self._environment = super().merge_environment_settings(settings.base_url, {}, None, None, None)
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Return the request for the page at the offset that ``request`` names.
+
+        requests prepares the first one, without the offset: address, key, headers. The others are copies of it.
+        """
+        params = dict(request.params)
+        offset = params.pop(self._offset_param)
+        if self._first is None:
+            without_offset = copy.copy(request)
+            without_offset.params = params
+            self._first = super().prepare_request(without_offset)
+        return self._page_request(self._first, offset)
+
+    def merge_environment_settings(self, *_: object) -> dict[str, Any]:  # type: ignore[override] # the same for every page, whatever is passed
+        """Return the environment's settings."""
+        return dict(self._environment)
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401 (requests' signature)
+        """Return the answer, which may have come already; raises what sending the request raises."""
+        self._send_arguments = kwargs
+        page = self._ahead.pop(str(request.url), None)
+        if page is None:
+            # The page before was shorter than expected: what is under way begins at offsets that nobody will ask for.
+            self.drop_ahead()
+            page = self._pool.submit(self._send, request, **kwargs)
+        try:
+            return page.result()
+        except BaseException:
+            self.drop_ahead()
+            # Wakes the requests that wait for their next attempt: nobody will take their pages.
+            self._stop.set()
+            raise
+
+    def fetch_ahead(self, offsets: Iterable[int]) -> None:
+        """Begin to fetch the pages at these offsets, the next that dlt will ask for, as far as may wait for it."""
+        if self._first is None:
+            return
+        # the first of them are under way since an earlier call
+        for offset in itertools.islice(offsets, len(self._ahead), self._most_ahead):
+            request = self._page_request(self._first, offset)
+            self._ahead[str(request.url)] = self._pool.submit(self._send, request, **self._send_arguments)
+
+    def drop_ahead(self) -> None:
+        """Forget the pages that nobody will take, and make none of the requests that have not begun."""
+        for page in self._ahead.values():
+            page.cancel()
+        self._ahead.clear()
+
+    def _page_request(self, first: requests.PreparedRequest, offset: object) -> requests.PreparedRequest:
+        request = first.copy()
+        request.url = f"{first.url}&{quote_plus(self._offset_param)}={offset}"
+        return request

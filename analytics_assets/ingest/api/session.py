@@ -1,0 +1,56 @@
+"""The session that dlt's ``RESTClient`` is given: dlt's own retries, this project's adapter, and pages read ahead."""
+
+import logging
+import threading
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from dlt.sources.helpers.requests import Client
+
+from analytics_assets.ingest.api.adapter import ApiAdapter, WireCounts
+from analytics_assets.ingest.api.budget import RateBudget
+from analytics_assets.ingest.api.pages import PageSession
+from analytics_assets.ingest.api.redaction import redactor_of
+from analytics_assets.ingest.api.retries import RetryNotes, with_notes
+from analytics_assets.ingest.errors import RETRIED_STATUSES, ApiError
+from analytics_assets.ingest.settings import Settings
+
+_MAX_REDIRECTS = 5
+_REDIRECTS = requests.sessions.SessionRedirectMixin()
+
+
+def open_session(settings: Settings, key: str, counts: WireCounts, log: logging.Logger) -> PageSession:
+    """Return a session that retries 429, 500, 502, 503, 504 and broken connections, and says so in the log.
+
+    What its answers and errors say is free of ``key``. When a page has failed for good, the others under way give up.
+    """
+    session = Client(
+        raise_for_status=False,
+        status_codes=RETRIED_STATUSES,
+        request_max_attempts=settings.max_retries + 1,
+        request_backoff_factor=settings.backoff_factor,
+        request_timeout=(settings.connect_timeout, settings.read_timeout),
+        session_attrs={"max_redirects": _MAX_REDIRECTS, "get_redirect_target": _redirect_target},
+    ).session
+    stop = threading.Event()
+    budget = RateBudget(settings.base_url, settings.max_requests_per_second, stop.wait)
+    adapter = ApiAdapter(settings, redactor_of(key), counts, budget)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    send = with_notes(session.send, settings, RetryNotes(settings, counts, budget, log), stop)
+    return PageSession(settings, send, stop)
+
+
+def _redirect_target(response: requests.Response) -> str | None:
+    """Follow redirects on the same host alone: the key must not travel to another."""
+    target = _REDIRECTS.get_redirect_target(response)
+    if target is None:
+        return None
+    here, there = urlsplit(response.url), urlsplit(urljoin(response.url, target))
+    if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+        raise ApiError(
+            "request refused",
+            f"request refused: {response.url} redirects to another host, {there.scheme}://{there.netloc}; "
+            "the key was not sent there. If that is where the API stands, set base_url to it",
+        )
+    return target

@@ -1,0 +1,94 @@
+"""All that departs from dlt, in one place: what, in which version it was seen, why, and when it can go.
+
+| what | seen in dlt | can go when |
+|---|---|---|
+| ``read_type_hints_once`` | 1.31.0 | the TODO in ``dlt.common.validation.validate_dict`` is gone |
+| ``resolve_once`` | 1.31.0 | a run resolves ``destination.configuration`` once by itself |
+| ``destination_arguments`` | 1.31.0 | ``dlt.destinations.duckdb().capabilities().supports_transactions`` is true |
+| ``as_jsonb`` | 1.31.0 | ``dlt.destinations.impl.postgres.factory`` makes ``jsonb`` of a Parquet table's JSON columns |
+| ``load.WindowPipeline`` | 1.31.0, dagster-dlt 0.29.1 | ``DagsterDltResource.run`` can be given what to run |
+| ``REPLACE`` in ``warehouse/merge.py`` | 1.31.0 | ``replace`` of dlt keeps readers on the old table until it commits |
+
+``docs/columns.md`` says where columns and values depart from what dlt would make of them.
+"""
+
+import contextlib
+import functools
+import sys
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from dlt.common import validation
+from dlt.common.destination import AnyDestination
+from dlt.common.destination.client import DestinationClientConfiguration
+from dlt.common.schema import Schema
+
+_get_type_hints = typing.get_type_hints
+
+
+@functools.cache
+def _type_hints(spec: type) -> dict[str, Any]:
+    module = sys.modules.get(spec.__module__)
+    return _get_type_hints(spec, globalns=vars(module) if module else None)
+
+
+def read_type_hints_once() -> None:
+    """Have dlt's validation of schemas and configs read the annotations of each of its ``TypedDict`` once per process.
+
+    It does so for each column and each time, which is a fifth of what loading a few rows takes.
+    """
+
+    def get_type_hints(spec: type, **_: object) -> dict[str, Any]:
+        return _type_hints(spec)
+
+    setattr(validation, typing.get_type_hints.__name__, get_type_hints)
+
+
+def resolve_once(destination: AnyDestination) -> AnyDestination:
+    """Have the destination read its settings once; dlt does so sixteen times in a run."""
+    resolve = destination.configuration
+    resolved: dict[object, DestinationClientConfiguration] = {}
+
+    def configuration(
+        initial_config: DestinationClientConfiguration,
+        accept_partial: bool = False,  # noqa: FBT001, FBT002 (dlt's signature)
+    ) -> DestinationClientConfiguration:
+        if initial_config.is_resolved():
+            return resolve(initial_config, accept_partial)
+        named = (getattr(initial_config, name, None) for name in ("dataset_name", "default_schema_name"))
+        wanted = (*named, accept_partial)
+        if wanted not in resolved:
+            resolved[wanted] = resolve(initial_config, accept_partial)
+        return resolved[wanted]
+
+    destination.configuration = configuration  # type: ignore[method-assign] # dlt offers no hook
+    return destination
+
+
+def destination_arguments() -> dict[str, Any]:
+    """Return what DuckDB and PostgreSQL are told by us, as arguments that dlt's destinations take."""
+    return {
+        # dlt leaves this unset for them, and commits a merge's DELETE before its INSERT; an insert that fails then
+        # empties the table.
+        "supports_transactions": True,
+        # or dlt would have all files of a large table in memory at once
+        "loader_parallelism_strategy": "table-sequential",
+        # dlt would keep the random ids of rows unique, at a tenth of a load's time; nothing looks rows up by them
+        "create_indexes": False,
+    }
+
+
+@contextlib.contextmanager
+def as_jsonb(schema: Schema, table: str) -> Iterator[None]:
+    """Have dlt make ``jsonb`` of the JSON columns of a table that is loaded as Parquet, while the block lasts.
+
+    It makes ``json`` of them, because ADBC cannot copy into ``jsonb``; but only the staging table is copied into. So
+    the table is made as for another file format.
+    """
+    file_format = schema.tables[table].pop("file_format", None)
+    try:
+        yield
+    finally:
+        if file_format:
+            schema.tables[table]["file_format"] = file_format

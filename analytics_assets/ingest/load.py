@@ -1,0 +1,239 @@
+"""One window, from the API into the warehouse: ``load_window`` reads from top to bottom."""
+
+import contextlib
+import gc
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import dlt
+from dlt.common.pipeline import LoadInfo
+from dlt.extract.source import DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
+from dlt.pipeline.pipeline import Pipeline
+
+from analytics_assets.ingest.departures import as_jsonb
+from analytics_assets.ingest.errors import ApiError, WindowMovedError, causes, explain
+from analytics_assets.ingest.report import Reading, WindowReport
+from analytics_assets.ingest.warehouse.destination import DATASET, FILE_FORMAT, open_destination
+from analytics_assets.ingest.warehouse.evolution import Evolution
+from analytics_assets.ingest.warehouse.ledger import LEDGER, LEDGER_COLUMNS, close_row, has_row, ledger_row
+from analytics_assets.ingest.warehouse.merge import merge_by_id
+from analytics_assets.ingest.warehouse.warehouse import Warehouse
+from analytics_assets.ingest.workdir import working_directory
+
+PIPELINE = "analytics"
+MAX_REREADS = 3
+_LOG = logging.getLogger("analytics_assets")
+
+
+class WindowPipeline(Pipeline):
+    """dlt's pipeline, with ``load_window`` in place of its ``run``, which knows neither windows nor the ledger.
+
+    That is the one way in: dagster-dlt's resource takes a pipeline, and calls its ``run`` with a source.
+    """
+
+    log: logging.Logger
+    reading: Reading
+    report: WindowReport
+    warehouse: Warehouse
+
+    def run(self, data: Any, **_: Any) -> LoadInfo:  # type: ignore[override]  # noqa: ANN401 (of dlt's arguments it takes one)
+        """Load the window that is read from the source ``data``."""
+        self.report, info = load_window(self, data, self.reading)
+        return info
+
+
+def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> tuple[WindowReport, LoadInfo]:
+    """Restore the schema, read until the window is proven, normalize, load, prove what arrived, close the ledger.
+
+    The warehouse's writer lock is held only while it is written to. A failure is written to the ledger. Raises dlt's
+    ``PipelineStepFailed``, and ``ApiError`` (incomplete) when the table does not hold what was kept.
+    """
+    warehouse = pipeline.warehouse
+    with failure_recorded(pipeline, reading):
+        with warehouse.writer():
+            pipeline.sync_destination()
+        merge_window(pipeline, source, reading)
+        for _ in range(MAX_REREADS + 1):
+            read_proven(pipeline, source, reading)
+            with warehouse.writer():
+                if settle_columns(pipeline, source, reading):
+                    normalize(pipeline, reading)
+                    info = pipeline.load()
+                    info.raise_on_failed_jobs()
+                    return close(pipeline, source, reading, info.loads_ids[0]), info
+            pipeline.log.warning("reading the window again: the table has columns that would change its values")
+        what = "each time it was read, the table had got columns that would change its values; run it again"
+        raise ApiError("incomplete", f"incomplete: {reading.endpoint.name}: {what}")
+
+
+def merge_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:
+    """Give the rows of a window their merge; those of a full refresh replace everything, as the source has it."""
+    if reading.window is None:
+        return
+    resource, warehouse, client = source.resources[reading.endpoint.name], pipeline.warehouse, pipeline.sql_client()
+    key, updated = (client.escape_column_name(name) for name in (_key(source, reading), "updated_at"))
+    has_updated = "updated_at" in resource.compute_table_schema()["columns"]
+    held, came = (f"{dataset}.{reading.endpoint.name}" for dataset in (warehouse.dataset, warehouse.staging))
+    resource.apply_hints(write_disposition=merge_by_id(key, held, came, updated if has_updated else None))
+
+
+def read_proven(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:
+    """Extract; when rows moved meanwhile, drop what was read and extract again, ``MAX_REREADS`` times.
+
+    Raises ``ApiError`` (incomplete) where a full refresh has read nothing, and nothing says that this is all there is.
+    """
+    for reread in range(MAX_REREADS + 1):
+        try:
+            pipeline.extract(source)
+        except PipelineStepFailed as failed:
+            moved = next((cause for cause in causes(failed) if isinstance(cause, WindowMovedError)), None)
+            if moved is None or reread == MAX_REREADS:
+                raise
+            pipeline.log.warning("reading the window again, %d of %d: %s", reread + 1, MAX_REREADS, moved)
+            pipeline.abort_packages()
+        else:
+            break
+    walk = reading.pages.walk
+    if reading.window is None and walk.total is None and not walk.rows_read:
+        what = "an empty first page and no total do not say that there is nothing; the table is left as it is"
+        raise ApiError("incomplete", f"incomplete: {reading.endpoint.name}: full refresh: {what}")
+
+
+def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> bool:
+    """Bring the columns of table and load together; where they do not fit, drop what was read and say ``False``."""
+    schema, name = pipeline.default_schema, reading.endpoint.name
+    undeclared = {name: {column.name for column in reading.report().columns}, f"{name}__rejected": set(), LEDGER: set()}
+    with pipeline.warehouse.job_client() as client:
+        if client is None:
+            return True
+        # What a killed run left has the columns of then; a value put into one would become what that column holds.
+        pipeline.warehouse.drop_staging(client.sql_client)
+        evolution = Evolution(client, schema, undeclared, pipeline.log)
+        again = evolution.settle(has_exact_types=pipeline.warehouse.has_lock)
+    if again is not None:
+        pipeline.abort_packages()
+        pipeline.schemas.save_schema(again)
+        source.schema = again.clone()
+        return False
+    if evolution.adds_columns:
+        # now, since dlt by itself makes no table of a window without rows
+        with as_jsonb(schema, name) if pipeline.warehouse.kind == "postgres" else contextlib.nullcontext():
+            pipeline.schemas.save_schema(schema)
+            pipeline.sync_schema()
+    return True
+
+
+def normalize(pipeline: WindowPipeline, reading: Reading) -> None:
+    """Have dlt put together what it loads; raises ``ApiError`` (setting) where that would change values."""
+    jobs = [job.job_file_info for package in pipeline.normalize().load_packages for job in package.jobs["new_jobs"]]
+    formats = {job.file_format for job in jobs if job.table_name == reading.endpoint.name}
+    if pipeline.warehouse.kind == "postgres" and formats - {FILE_FORMAT}:
+        what = "dlt finds no ADBC driver, and would load CSV, in which '' becomes null"
+        raise ApiError("setting", f"setting: PostgreSQL: {what}: install adbc-driver-postgresql")
+
+
+def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id: str) -> WindowReport:
+    """Prove that the rows have arrived, and have the ledger say so; what they were merged from is dropped."""
+    warehouse, report = pipeline.warehouse, reading.report()
+    with warehouse.sql() as client:
+        if report.window is None and not report.rows_kept:
+            # a full refresh of nothing: without a file dlt merges nothing, and so deletes nothing
+            warehouse.empty(client, report.endpoint)
+        found = warehouse.rows_found(client, report, _key(source, reading), load_id)
+        report = replace(reading.report(), rows_loaded=found)
+        close_row(client, report, "loaded")
+        warehouse.drop_staging(client)
+    return report
+
+
+@contextlib.contextmanager
+def failure_recorded(pipeline: WindowPipeline, reading: Reading) -> Iterator[None]:
+    """Have the ledger say ``failed`` for a window that does not arrive."""
+    try:
+        yield
+    except Exception as error:
+        record_failure(pipeline, reading, error)
+        raise
+
+
+def record_failure(pipeline: WindowPipeline, reading: Reading, error: BaseException) -> None:
+    """Have the ledger say ``failed``, unless the warehouse cannot be had; logs when that fails."""
+    problem = explain(error)
+    if problem and problem.kind == "warehouse busy":
+        # it would be waited for once more, and in vain
+        return
+    report, reason = reading.report(), problem.message if problem else f"{type(error).__name__}: {error}"
+    try:
+        pipeline.abort_packages()
+        with pipeline.warehouse.writer(), pipeline.warehouse.sql() as client:
+            pipeline.warehouse.drop_staging(client)
+            if has_row(client, report):
+                close_row(client, report, "failed", reason)
+            else:
+                row = ledger_row(report, "failed", reason)
+                Pipeline.run(pipeline, dlt.resource([row], name=LEDGER, columns=LEDGER_COLUMNS))
+    except Exception:
+        pipeline.log.exception("the failure could not be written to %s", LEDGER)
+
+
+def _key(source: DltSource, reading: Reading) -> str:
+    """Return the merge key as the warehouse calls it."""
+    return source.schema.naming.normalize_identifier(reading.endpoint.id)
+
+
+@contextlib.contextmanager
+def open_warehouse(log: logging.Logger = _LOG) -> Iterator[Warehouse]:
+    """Give the warehouse that ``[destination.warehouse]`` names, to look into."""
+    with _open(log) as pipeline:
+        yield pipeline.warehouse
+
+
+@contextlib.contextmanager
+def open_pipeline(reading: Reading, log: logging.Logger = _LOG) -> Iterator[WindowPipeline]:
+    """Give the pipeline that loads a window; its ``run`` takes the source that the window is read from.
+
+    Its working directory is its own, for dlt lets runs that share one overwrite each other, and is gone when the
+    block ends.
+    """
+    with _open(log) as pipeline:
+        pipeline.reading = reading
+        yield pipeline
+
+
+@contextlib.contextmanager
+def _open(log: logging.Logger) -> Iterator[WindowPipeline]:
+    with collector_at_rest(), working_directory() as directory:
+        destination, staging = open_destination()
+        pipeline = dlt.pipeline(
+            PIPELINE,
+            pipelines_dir=str(directory),
+            destination=destination,
+            dataset_name=DATASET,
+            _impl_cls=WindowPipeline,
+        )
+        pipeline.log = log
+        pipeline.warehouse = Warehouse(pipeline, staging, log)
+        try:
+            yield pipeline
+        finally:
+            # else dlt keeps it as the process's current pipeline, directory gone and all
+            pipeline.deactivate()
+
+
+@contextlib.contextmanager
+def collector_at_rest() -> Iterator[None]:
+    """Have the garbage collector leave alone what is there already: to walk through it is a tenth of a load's time.
+
+    Where it does so by then, for an outer block or for a host of its own accord, it goes on doing so afterwards.
+    """
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

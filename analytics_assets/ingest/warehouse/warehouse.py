@@ -1,0 +1,108 @@
+"""The warehouse as a load sees it: where it is, who may write, and the SQL that dlt does not bring."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.destinations.sql_client import SqlClientBase
+from dlt.pipeline.pipeline import Pipeline
+
+from analytics_assets.ingest.errors import ApiError
+from analytics_assets.ingest.report import WindowReport
+from analytics_assets.ingest.warehouse.destination import HAS_LOCK
+from analytics_assets.ingest.warehouse.writer import duckdb_writer, postgres_writer
+
+
+class Warehouse:
+    """The destination and dataset of a dlt pipeline. ``staging`` is the dataset that rows are merged from."""
+
+    def __init__(self, pipeline: Pipeline, staging: str, log: logging.Logger) -> None:
+        self.dataset: str = pipeline.dataset_name
+        self.staging = staging
+        self._pipeline = pipeline
+        self._log = log
+        self._database: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The destination's type, such as ``duckdb`` or ``postgres``."""
+        return self._pipeline.destination.destination_type.rpartition(".")[2]
+
+    @property
+    def has_lock(self) -> bool:
+        """Whether its one writer is held by a lock; these are the kinds whose column types dlt knows exactly."""
+        return self.kind in HAS_LOCK
+
+    @property
+    def database(self) -> str:
+        """The database that the dataset is in: a DuckDB file's path, a PostgreSQL database's name."""
+        if self._database is None:
+            credentials = getattr(self._pipeline.destination_client().config, "credentials", None)
+            self._database = str(getattr(credentials, "database", None) or self.kind)
+        return self._database
+
+    @property
+    def location(self) -> str:
+        """Where the tables are, in words without a password or a path of this machine: ``duckdb warehouse.duckdb``."""
+        return f"{self.kind} {Path(self.database).name}"
+
+    def table_name(self, table: str) -> str:
+        """Return the table's full name, ``database.dataset.table``."""
+        return f"{Path(self.database).stem}.{self.dataset}.{table}"
+
+    def writer(self) -> contextlib.AbstractContextManager[None]:
+        """Be the one writer of the warehouse, where it has a lock that dies with its holder."""
+        if self.kind == "duckdb":
+            return duckdb_writer(Path(self.database).resolve(), self._log)
+        if self.kind == "postgres":
+            return postgres_writer(self.sql(), self.dataset, self._log)
+        return contextlib.nullcontext()
+
+    def sql(self) -> SqlClientBase[Any]:
+        """Return dlt's SQL client, to be entered; not every destination has one."""
+        return self._pipeline.sql_client()
+
+    @contextlib.contextmanager
+    def job_client(self) -> Iterator[SqlJobClientBase | None]:
+        """Give dlt's client for schemas and tables; ``None`` where the destination is no database."""
+        with self._pipeline.destination_client() as client:
+            yield client if isinstance(client, SqlJobClientBase) else None
+
+    def drop_staging(self, client: SqlClientBase[Any]) -> None:
+        """Drop the dataset that rows are staged in."""
+        with client.with_staging_dataset():
+            if client.has_dataset():
+                client.drop_dataset()
+
+    def empty(self, client: SqlClientBase[Any], table: str) -> None:
+        """Delete all rows of a table."""
+        client.execute_sql(f"DELETE FROM {self.dataset}.{table}")
+
+    def rows_found(self, client: SqlClientBase[Any], report: WindowReport, key: str, load_id: str) -> int:
+        """Return how many rows of the load are in the table, after proof that every row that was kept is there.
+
+        It is from this load, or held there in a newer state. ``key`` is the merge key's column. Raises ``ApiError``
+        (incomplete) where one is missing.
+        """
+        if not report.rows_kept:
+            return 0
+        key, kept = client.escape_column_name(key), report.unique_rows_kept
+        table = f"{self.dataset}.{report.endpoint}"
+        # most often all are from this load, and the two tables need not be compared
+        query = f"SELECT COUNT(DISTINCT {key}) FROM {table} WHERE _dlt_load_id = %s"
+        [(loaded,)] = client.execute_sql(query, load_id) or [(0,)]
+        if loaded == kept:
+            return int(loaded)
+        figures = client.execute_sql(
+            f"SELECT COUNT(DISTINCT came.{key}), COUNT(DISTINCT held.{key}) "
+            f"FROM {self.staging}.{report.endpoint} AS came "
+            f"LEFT JOIN {table} AS held ON held.{key} = came.{key}"
+        )
+        [(came, held)] = figures or []
+        if not (came if kept is None else kept) == came == held:
+            what = f"{kept} rows were kept, {came} reached the warehouse, {held} are in the table; run it again"
+            raise ApiError("incomplete", f"incomplete: {report.endpoint}: {what}")
+        return int(loaded)
