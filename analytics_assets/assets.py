@@ -56,14 +56,14 @@ class EndpointLoad:
             return [self._load(None)] if sync_mode is SyncMode.full_refresh else self._slices()
 
     def _slices(self) -> list[Loaded]:
-        key = dg.AssetKey(self.endpoint.name)
+        asset_key = dg.AssetKey(self.endpoint.name)
         slices = slices_of(self.context, self.api.settings().max_window_days)
         loaded = []
-        for part in _not_yet_loaded(self.context, key, slices):
+        for part in _not_yet_loaded(self.context, asset_key, slices):
             loaded.append(self._load(part.window))
             if len(slices) > 1:
                 # at once, for what is loaded stays loaded when a later slice fails
-                _record(self.context, key, part, loaded[-1])
+                _record(self.context, asset_key, part, loaded[-1])
         return loaded
 
     def _load(self, window: Window | None) -> Loaded:
@@ -118,7 +118,7 @@ def build_asset(
     return load
 
 
-def _not_yet_loaded(context: dg.AssetExecutionContext, key: dg.AssetKey, slices: list[Slice]) -> list[Slice]:
+def _not_yet_loaded(context: dg.AssetExecutionContext, asset_key: dg.AssetKey, slices: list[Slice]) -> list[Slice]:
     """Leave out the slices that an earlier attempt has recorded: of this step, or of the run that this one resumes.
 
     A run that is executed anew as a whole leaves out nothing, for its parent may have been a success.
@@ -133,19 +133,22 @@ def _not_yet_loaded(context: dg.AssetExecutionContext, key: dg.AssetKey, slices:
         return slices
     last_days = [part.partition_keys[-1] for part in slices]
     records = context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=key, asset_partitions=last_days), limit=_RECORDS
+        dg.AssetRecordsFilter(asset_key=asset_key, asset_partitions=last_days), limit=_RECORDS
     ).records
     loaded = {record.partition_key for record in records if record.run_id in runs}
     rest = [part for part in slices if part.partition_keys[-1] not in loaded]
-    context.log.info("%s: %d of %d slices were loaded before", key.path[-1], len(slices) - len(rest), len(slices))
-    # the run has to say something of its partitions: the last slice is cheap to load again
+    context.log.info("%s: %d of %d slices were loaded before", asset_key.path[-1], len(slices) - len(rest), len(slices))
+    # Where all were loaded, the last one is loaded once more: a step has to end with a materialization, and its figures
+    # are those of a load. That is cheap, and a merge changes nothing.
     return rest or slices[-1:]
 
 
-def _record(context: dg.AssetExecutionContext, key: dg.AssetKey, part: Slice, loaded: Loaded) -> None:
+def _record(context: dg.AssetExecutionContext, asset_key: dg.AssetKey, part: Slice, loaded: Loaded) -> None:
     for day in part.partition_keys:
         context.log_event(
             dg.AssetMaterialization(
-                asset_key=key, partition=day, metadata={"window": str(part.window), "rows": loaded.report.rows_kept}
+                asset_key=asset_key,
+                partition=day,
+                metadata={"window": str(part.window), "rows": loaded.report.rows_kept},
             )
         )

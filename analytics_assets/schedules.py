@@ -23,9 +23,9 @@ def daily_load(partitions: dg.DailyPartitionsDefinition) -> dg.ScheduleDefinitio
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         now = context.scheduled_execution_time.astimezone(partitions.start.tzinfo)
         yesterday = now - dt.timedelta(days=1)
-        key = yesterday.strftime("%Y-%m-%d")
-        if key < f"{partitions.start:%Y-%m-%d}":
-            return dg.SkipReason(f"{key} lies before the first partition, {partitions.start:%Y-%m-%d}")
-        return dg.RunRequest(run_key=key, partition_key=key)
+        day = yesterday.strftime("%Y-%m-%d")
+        if day < f"{partitions.start:%Y-%m-%d}":
+            return dg.SkipReason(f"{day} lies before the first partition, {partitions.start:%Y-%m-%d}")
+        return dg.RunRequest(run_key=day, partition_key=day)
 
     return schedule

@@ -49,15 +49,15 @@ class EndpointTranslator(DagsterDltTranslator):
         )
 
 
-def column_schema(columns: Iterable[Column], key: str) -> dg.TableSchema:
-    """Return the catalogue's view of the columns; those of ``key`` are unique."""
+def column_schema(columns: Iterable[Column], merge_key: str) -> dg.TableSchema:
+    """Return the catalogue's view of the columns; those of ``merge_key`` are unique."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
                 name=column.name,
                 type=column.data_type,
                 description=column.description,
-                constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=column.name == key),
+                constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=column.name == merge_key),
             )
             for column in columns
         ]

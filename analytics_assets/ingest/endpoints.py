@@ -76,10 +76,14 @@ class Endpoint:
         for ours, theirs in ((self.id, id), (self.cursor, cursor)):
             if theirs and theirs not in columns:
                 columns[theirs] = replace(columns.pop(ours), name=theirs)
-        key = columns[id or self.id]
-        columns[key.name] = replace(key, nullable=False)
+        merge_key = columns[id or self.id]
+        columns[merge_key.name] = replace(merge_key, nullable=False)
         return replace(
-            self, path=path or self.path, cursor=cursor or self.cursor, id=key.name, columns=tuple(columns.values())
+            self,
+            path=path or self.path,
+            cursor=cursor or self.cursor,
+            id=merge_key.name,
+            columns=tuple(columns.values()),
         )
 
 

@@ -74,10 +74,10 @@ def merge_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) 
     if reading.window is None:
         return
     resource, warehouse, client = source.resources[reading.endpoint.name], pipeline.warehouse, pipeline.sql_client()
-    key, updated = (client.escape_column_name(name) for name in (_key(source, reading), "updated_at"))
+    merge_key, updated = (client.escape_column_name(name) for name in (_merge_key(source, reading), "updated_at"))
     has_updated = "updated_at" in resource.compute_table_schema()["columns"]
     held, came = (f"{dataset}.{reading.endpoint.name}" for dataset in (warehouse.dataset, warehouse.staging))
-    resource.apply_hints(write_disposition=merge_by_id(key, held, came, updated if has_updated else None))
+    resource.apply_hints(write_disposition=merge_by_id(merge_key, held, came, updated if has_updated else None))
 
 
 def read_proven(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:
@@ -142,7 +142,7 @@ def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id
         if report.window is None and not report.rows_kept:
             # a full refresh of nothing: without a file dlt merges nothing, and so deletes nothing
             warehouse.empty(client, report.endpoint)
-        found = warehouse.rows_found(client, report, _key(source, reading), load_id)
+        found = warehouse.rows_found(client, report, _merge_key(source, reading), load_id)
         report = replace(reading.report(), rows_loaded=found)
         close_row(client, report, "loaded")
         warehouse.drop_staging(client)
@@ -179,7 +179,7 @@ def record_failure(pipeline: WindowPipeline, reading: Reading, error: BaseExcept
         pipeline.log.exception("the failure could not be written to %s", LEDGER)
 
 
-def _key(source: DltSource, reading: Reading) -> str:
+def _merge_key(source: DltSource, reading: Reading) -> str:
     """Return the merge key as the warehouse calls it."""
     return source.schema.naming.normalize_identifier(reading.endpoint.id)
 

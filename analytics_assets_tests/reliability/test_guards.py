@@ -354,7 +354,7 @@ GUARDS = [
     Guard(
         "window filter", _a_row_of_another_day, PageRows, "_inside", lambda _, table: pa.array([True] * table.num_rows)
     ),
-    Guard("exact numbers", _a_whole_number_that_is_none, values, "_MISREAD_BY_ARROW", {}),
+    Guard("exact numbers", _a_whole_number_that_is_none, values, "_COERCED_BY_ARROW", {}),
     Guard("rejected rows", _rejected_rows_are_kept, PageRows, "take_rejected", lambda _: []),
     Guard("proof of arrival", _rows_lost_on_the_way, Warehouse, "rows_found", lambda *_: 0),
     Guard("newer states", _an_older_state_comes_later, loading, "merge_window", _NOTHING),

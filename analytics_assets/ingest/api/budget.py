@@ -19,8 +19,8 @@ _WINDOW_SECONDS = 1.0
 # a pace learned from refusals: how far below what was let pass it stays, and for how long it is kept
 _LEARNED_SHARE = 0.9
 _LEARNED_SECONDS = 300.0
-# fewer answers than these in a second say nothing of what the API allows
-_ENOUGH = 5
+# Of fewer answers in the second before a refusal no pace can be worked out: the run may just have begun.
+_ANSWERS_THAT_SHOW_A_PACE = 5
 
 
 @dataclass
@@ -85,12 +85,13 @@ class RateBudget:
             now = time.time()
             state.next_slot = max(state.next_slot, now + retry_after)
             if now - state.learned_at < _WINDOW_SECONDS + retry_after:
-                # the other requests of the same burst
+                # Several requests were under way when the API began to refuse, and each of them comes back with a 429.
+                # They tell of one pace that was too fast, not of one for each.
                 return
             lately = sum(moment > now - _WINDOW_SECONDS for moment in self._passed)
             if state.is_learned(now):
                 state.interval /= _LEARNED_SHARE
-            elif lately >= _ENOUGH:
+            elif lately >= _ANSWERS_THAT_SHOW_A_PACE:
                 state.interval = _WINDOW_SECONDS / (_LEARNED_SHARE * lately)
             else:
                 return

@@ -80,7 +80,7 @@ class PageSession(requests.Session):
         """Begin to fetch the pages at these offsets, the next that dlt will ask for, as far as may wait for it."""
         if self._first is None:
             return
-        # the first of them are under way since an earlier call
+        # The first of them, as many as wait here already, were begun by an earlier call.
         for offset in itertools.islice(offsets, len(self._ahead), self._most_ahead):
             request = self._page_request(self._first, offset)
             self._ahead[str(request.url)] = self._pool.submit(self._send, request, **self._send_arguments)

@@ -71,7 +71,8 @@ class OffsetWalk:
         self._id_hashes.extend(ids)
         self.rows_read += len(new)
         if total is None:
-            # only the anchor came: the end, if the page behind it is empty
+            # A page without a total begins with the last row of the page before. When it brings nothing else, that row
+            # is probably the last of the window; a page behind it is asked for, and is empty if so.
             self.is_whole = not new and not self.overlap
             self._anchor = new[-1] if new else None
             self.offset = self.rows_read - (self._anchor is not None)
@@ -109,10 +110,11 @@ class OffsetWalk:
         return f"{self.pages:,} pages, {rows} rows, {self.rows_read / seconds:,.0f} rows/s"
 
     def _repeats(self, ids: list[int], *, is_vouched_for: bool) -> bool:
-        """Say whether a page holds nothing new.
+        """Say whether a page holds only rows that came before, as from a server that ignores the offset.
 
-        All that came is searched only when neither a total nor the row before vouches for the page, or when it begins
-        like a page before: for each page, it would be slow.
+        To compare a page with all that came takes longer the more has come. So it is done only for a page of which
+        nothing else would tell: that has no total, no row of the page before at its head (which is checked), or that
+        begins with the same row as another page.
         """
         is_suspect = not is_vouched_for or ids[0] in self._firsts
         self._firsts.add(ids[0])
@@ -138,5 +140,5 @@ class OffsetWalk:
 
 def _id_hashes(rows: list[Any], field: str, position: int) -> list[int]:
     """Return what tells rows from each other, 64 bits each; a row without a usable id counts as itself."""
-    keys = [row.get(field) if isinstance(row, dict) else None for row in rows]
-    return [hash(str(key)) if isinstance(key, str | int) else hash((position + i,)) for i, key in enumerate(keys)]
+    ids = [row.get(field) if isinstance(row, dict) else None for row in rows]
+    return [hash(str(one)) if isinstance(one, str | int) else hash((position + i,)) for i, one in enumerate(ids)]

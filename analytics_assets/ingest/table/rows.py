@@ -60,9 +60,11 @@ class PageRows:
         self._files: TableFiles | None
 
     def __call__(self, page: PageData[Any], meta: object = None) -> Iterator[Item] | None:  # noqa: ARG002 (dlt looks for a parameter of that name)
-        """Take one page; many are converted at once, the last even if empty.
+        """Take one page, and return what has become ready to be loaded; ``None`` while pages are only collected.
 
-        No generator: dlt converts the next page before a generator has come to its end.
+        It is called for each page, the last one too when that is empty, for then what was collected is handed on. It
+        is no generator, because dlt would ask for the next page before a generator has come to its end, and the
+        figures of two pages would mix.
         """
         walk: Any = getattr(page.paginator, "walk")  # noqa: B009 (dlt's base class has no such attribute, ours has)
         return self.take(page[walk.overlap :], is_first=walk.pages == 1, is_last=walk.is_whole)
@@ -72,7 +74,7 @@ class PageRows:
         if is_first:
             self._begin()
         self._waiting += rows
-        # those of the first page at once: who wants one row does not want ten thousand
+        # The first page is handed on at once: `make check` wants one row, and should not wait for thousands.
         is_due = is_first or is_last
         if is_due or len(self._waiting) >= _ROWS_CONVERTED_AT_ONCE:
             self._convert_waiting()

@@ -39,8 +39,9 @@ _NUMBER_TEXT = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?
 _NUL = re.compile(b"\0")
 # an escape, not a backslash that stands before `u0000`
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-# Arrow would cut 3.5 to 3, and make true 1.0
-_MISREAD_BY_ARROW: dict[DataType, type] = {"bigint": float, "double": bool}
+# Types of which Arrow makes a value of the column without a word: 3.5 would become 3, and true 1.0. A column that holds
+# one goes value by value.
+_COERCED_BY_ARROW: dict[DataType, type] = {"bigint": float, "double": bool}
 
 
 class RejectedError(ValueError):
@@ -180,7 +181,7 @@ def _in_one_call(values: list[Any], data_type: DataType) -> pa.Array:
         # raises for the years that an offset moves out of Python's 1 to 9999
         pc.min_max(array).as_py()
         return array
-    if _MISREAD_BY_ARROW.get(data_type) in set(map(type, values)):
+    if _COERCED_BY_ARROW.get(data_type) in set(map(type, values)):
         msg = "one by one"
         raise TypeError(msg)
     array = pa.array(values, ARROW_TYPES[data_type])

@@ -71,7 +71,8 @@ def rejected_rows(pages: DltResource, rows: PageRows) -> DltResource:
     name = f"{pages.name}__rejected"
 
     def taken(_: object) -> object:
-        # dlt makes a table even of no rows, and would take the endpoint's files for this table's unless it is named
+        # Nothing is returned where nothing was set aside, because dlt makes a table even of an empty list. The name is
+        # given because this resource gets the items of the endpoint's, and dlt would take their files for its own.
         return dlt.mark.with_table_name(rejected, name) if (rejected := rows.take_rejected()) else None
 
     return dlt.transformer(

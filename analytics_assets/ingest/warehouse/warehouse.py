@@ -81,25 +81,25 @@ class Warehouse:
         """Delete all rows of a table."""
         client.execute_sql(f"DELETE FROM {self.dataset}.{table}")
 
-    def rows_found(self, client: SqlClientBase[Any], report: WindowReport, key: str, load_id: str) -> int:
+    def rows_found(self, client: SqlClientBase[Any], report: WindowReport, merge_key: str, load_id: str) -> int:
         """Return how many rows of the load are in the table, after proof that every row that was kept is there.
 
-        It is from this load, or held there in a newer state. ``key`` is the merge key's column. Raises ``ApiError``
+        It is from this load, or held there in a newer state. ``merge_key`` is a column. Raises ``ApiError``
         (incomplete) where one is missing.
         """
         if not report.rows_kept:
             return 0
-        key, kept = client.escape_column_name(key), report.unique_rows_kept
+        merge_key, kept = client.escape_column_name(merge_key), report.unique_rows_kept
         table = f"{self.dataset}.{report.endpoint}"
         # most often all are from this load, and the two tables need not be compared
-        query = f"SELECT COUNT(DISTINCT {key}) FROM {table} WHERE _dlt_load_id = %s"
+        query = f"SELECT COUNT(DISTINCT {merge_key}) FROM {table} WHERE _dlt_load_id = %s"
         [(loaded,)] = client.execute_sql(query, load_id) or [(0,)]
         if loaded == kept:
             return int(loaded)
         figures = client.execute_sql(
-            f"SELECT COUNT(DISTINCT came.{key}), COUNT(DISTINCT held.{key}) "
+            f"SELECT COUNT(DISTINCT came.{merge_key}), COUNT(DISTINCT held.{merge_key}) "
             f"FROM {self.staging}.{report.endpoint} AS came "
-            f"LEFT JOIN {table} AS held ON held.{key} = came.{key}"
+            f"LEFT JOIN {table} AS held ON held.{merge_key} = came.{merge_key}"
         )
         [(came, held)] = figures or []
         if not (came if kept is None else kept) == came == held:

@@ -19,10 +19,11 @@ from analytics_assets.ingest.errors import ApiError
 
 READER_WAIT_SECONDS = 60.0
 
-_TELL_EVERY_SECONDS = 5.0
+_LOG_EVERY_SECONDS = 5.0
 _POLL_SECONDS = 0.1
-# for each of DuckDB's threads, as its guide advises at least; beyond it writes to disk what it would keep
-_MEMORY_MB = 128
+# DuckDB has a thread for each core, and its guide advises 125 MB for each at least. What needs more than this goes to
+# disk, where by itself DuckDB would take four fifths of the machine's memory.
+_MEMORY_MB_PER_CORE = 128
 
 
 @contextlib.contextmanager
@@ -40,7 +41,7 @@ def duckdb_writer(path: Path, log: logging.Logger, reader_wait: float = READER_W
     try:
         connection = _connect(path, reader_wait, log)
         try:
-            connection.execute(f"SET memory_limit = '{_MEMORY_MB * max(2, os.cpu_count() or 2)}MB'")
+            connection.execute(f"SET memory_limit = '{_MEMORY_MB_PER_CORE * max(2, os.cpu_count() or 2)}MB'")
             yield
         finally:
             connection.close()
@@ -63,12 +64,12 @@ def postgres_writer(client: SqlClientBase[object], dataset: str, log: logging.Lo
 
 def _wait(acquired: Callable[[], bool], what_for: str, log: logging.Logger) -> None:
     """Poll until acquired, and say every few seconds what is waited for."""
-    began = told = time.monotonic()
+    began = logged = time.monotonic()
     while not acquired():
         time.sleep(_POLL_SECONDS)
-        if time.monotonic() - told > _TELL_EVERY_SECONDS:
-            told = time.monotonic()
-            log.info("waiting for %s, %.0f s so far", what_for, told - began)
+        if time.monotonic() - logged > _LOG_EVERY_SECONDS:
+            logged = time.monotonic()
+            log.info("waiting for %s, %.0f s so far", what_for, logged - began)
 
 
 def _acquired(lock: filelock.BaseFileLock) -> bool:
@@ -81,7 +82,7 @@ def _acquired(lock: filelock.BaseFileLock) -> bool:
 
 def _connect(path: Path, wait: float, log: logging.Logger) -> duckdb.DuckDBPyConnection:
     began = time.monotonic()
-    told = False
+    is_logged = False
     while True:
         try:
             return duckdb.connect(path)
@@ -92,7 +93,7 @@ def _connect(path: Path, wait: float, log: logging.Logger) -> duckdb.DuckDBPyCon
         if time.monotonic() - began > wait:
             what = f"another program holds {path.name} for more than {wait:g} s; close it. DuckDB says: {holder}"
             raise ApiError("warehouse busy", f"warehouse busy: {what}")
-        if not told:
+        if not is_logged:
             log.info("waiting for another program to close %s: %s", path.name, holder)
-            told = True
+            is_logged = True
         time.sleep(_POLL_SECONDS)
