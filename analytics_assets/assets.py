@@ -12,7 +12,7 @@ from analytics_assets.catalogue import Loaded, materialization_metadata
 from analytics_assets.checks import check_results, check_specs
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import explain
-from analytics_assets.ingest.load import collector_at_rest, open_pipeline
+from analytics_assets.ingest.load import open_pipeline
 from analytics_assets.ingest.window import Window
 from analytics_assets.partitions import Slice, slices_of
 from analytics_assets.resources import AnalyticsApi
@@ -52,10 +52,8 @@ class EndpointLoad:
 
     def run(self, sync_mode: SyncMode) -> list[Loaded]:
         """Load all history, or the windows of the run's partitions; each is proven when it is returned."""
-        with collector_at_rest():
-            return [self._load(None)] if sync_mode is SyncMode.full_refresh else self._slices()
-
-    def _slices(self) -> list[Loaded]:
+        if sync_mode is SyncMode.full_refresh:
+            return [self._load(None)]
         asset_key = dg.AssetKey(self.endpoint.name)
         slices = slices_of(self.context, self.api.settings().max_window_days)
         loaded = []

@@ -1,6 +1,9 @@
 """The one resource: the API, as assets, jobs and sensors reach it."""
 
+import contextlib
 import logging
+from collections.abc import Iterator
+from typing import Self
 
 import dagster as dg
 from dlt.extract.source import DltSource
@@ -10,6 +13,7 @@ from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.connection import Verdict, check_endpoint
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.estimate import Estimate, estimate_window
+from analytics_assets.ingest.load import collector_at_rest
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
@@ -38,6 +42,13 @@ class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is h
     read_timeout: float | None = Field(
         default=None, description=f"Overrides the setting. {Settings.model_fields['read_timeout'].description}"
     )
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
+        """Give the resource to a run, and have the garbage collector rest from the run's beginning to its end."""
+        del context
+        with collector_at_rest():
+            yield self
 
     def settings(self) -> Settings:
         """Return the settings in force; raises ``SettingError`` when one is wrong."""

@@ -1,5 +1,6 @@
 """Materializing: which window a partition means, what a run loads, and what it says when it fails."""
 
+import gc
 import re
 from typing import Any
 
@@ -38,6 +39,16 @@ def test_a_range_is_one_window_in_one_run(project: Project) -> None:
         "2025-03-03",
         "2025-03-04",
     ]
+
+
+def test_the_collector_rests_for_a_run_and_no_longer(project: Project) -> None:
+    """A run keeps Python from walking through all that was imported; whoever imports the definitions is left alone."""
+    frozen: list[int] = []
+    sandbox = project.serve(rows={"stories": stories(3)})
+    sandbox.on_request = lambda _: frozen.append(gc.get_freeze_count())
+    assert project.materialize().success
+    assert min(frozen) > 0
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_long_range_is_loaded_in_slices_that_stay(project: Project) -> None:
