@@ -10,7 +10,7 @@ import pytest
 from analytics_assets.assets import STEP_RETRIES
 from analytics_assets.build import build_definitions
 from analytics_assets.ingest.configured import SettingError
-from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
+from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets_tests.project import DAY, NO_RETRIES, Project, asked, stories
 
@@ -48,29 +48,6 @@ def test_definitions_validate(project: Project) -> None:
     done = project.dagster("definitions", "validate", "-m", "analytics_assets.definitions", API_KEY=None)
     assert done.returncode == 0, done.stderr
     assert "Validation successful" in done.stdout + done.stderr
-
-
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
-def test_each_endpoint_is_an_asset_of_the_catalogue(endpoint: Endpoint) -> None:
-    """Group, kinds, owner, tags, description and columns stand in the catalogue before anything has run."""
-    asset = build_definitions().resolve_assets_def(endpoint.name)
-    spec = asset.get_asset_spec(dg.AssetKey(endpoint.name))
-    assert spec.group_name == "social_analytics"
-    assert spec.kinds == {"dlt", "duckdb"}
-    assert spec.owners == ["team:analytics"]
-    assert spec.tags["source"] == "social_analytics_api"
-    assert spec.description == endpoint.description
-    columns = spec.metadata["dagster/column_schema"].columns
-    assert [(column.name, column.type, column.description, column.constraints.nullable) for column in columns] == [
-        (column.name, column.data_type, column.description, column.nullable) for column in endpoint.columns
-    ]
-
-
-def test_the_kind_is_the_destinations(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another destination in the config is another badge in the catalogue."""
-    monkeypatch.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres")
-    asset = build_definitions().resolve_assets_def("stories")
-    assert asset.get_asset_spec(dg.AssetKey("stories")).kinds == {"dlt", "postgres"}
 
 
 def test_all_assets_share_their_partitions_and_policies() -> None:

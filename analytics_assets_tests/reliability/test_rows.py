@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import dlt
 import duckdb
 import pytest
@@ -18,7 +17,7 @@ from analytics_assets.ingest.errors import explain
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
 from analytics_assets.sandbox.faults import Fault
-from analytics_assets_tests.project import WINDOW, Project, endpoint_of, stories
+from analytics_assets_tests.project import WINDOW, Project, endpoint_of
 from analytics_assets_tests.reliability.matrix import Row, newcomer, window_rows
 from analytics_assets_tests.reliability.stage import Api, Read, load, read
 
@@ -342,65 +341,6 @@ def test_rejected_rows_can_fail_the_run(project: Project, api: Api, warehouse: P
     assert "{'like_count is text, not a whole number': 2}" in problem.message
     assert project.table() == before
     assert warehouse.exists()
-
-
-def test_checks_and_metadata_say_what_is_odd(project: Project) -> None:
-    """A run with a rejected row, a new column and a declared one that never came is green, with two warnings."""
-    rows = [{**row, "mood": "fine"} for row in window_rows(5)]
-    rows[2]["like_count"] = "many"
-    for row in rows:
-        del row["permalink"]
-    project.serve(rows={"stories": rows})
-    result = project.materialize()
-    assert result.success
-    (materialized,) = result.asset_materializations_for_node("stories")
-    metadata = {name: value.value for name, value in materialized.metadata.items()}
-    assert (metadata["rows"], metadata["rows_read"], metadata["rows_rejected"]) == (4, 5, 1)
-    assert metadata["new_columns"] == "mood"
-    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
-    rejected, came = checks["no_rows_rejected"], checks["columns_as_expected"]
-    assert not rejected.passed
-    assert rejected.metadata["by_reason"].value == {"like_count is text, not a whole number": 1}
-    assert not came.passed
-    assert came.metadata["missing"].value == ["permalink"]
-    assert {check.severity for check in (rejected, came)} == {dg.AssetCheckSeverity.WARN}
-    assert len(project.ids()) == 4
-
-
-def test_a_check_names_values_of_another_type(project: Project) -> None:
-    """They are in a column beside the one they should be in, and the run is green with a warning."""
-    rows = [{**row, "mood": "fine"} for row in window_rows(5)]
-    rows[3]["mood"] = 7
-    project.serve(rows={"stories": rows})
-    result = project.materialize()
-    assert result.success
-    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
-    assert not checks["columns_as_expected"].passed
-    assert checks["columns_as_expected"].description == "1 values of mood are bigint: see mood__v_bigint"
-    assert checks["columns_as_expected"].metadata["other_types"].value == {
-        "mood__v_bigint": "1 values of mood are bigint: see mood__v_bigint"
-    }
-    assert checks["no_rows_rejected"].passed
-
-
-def test_a_check_counts_all_slices_of_a_range(project: Project) -> None:
-    """Values of another type in each of two slices are counted together."""
-    days = ("2025-03-01", "2025-03-02")
-    rows = [{**row, "id": f"{day}{row['id']}", "mood": "fine"} for day in days for row in stories(3, day)]
-    rows[1]["mood"] = rows[4]["mood"] = rows[5]["mood"] = 7
-    project.serve(rows={"stories": rows})
-    project.configure(max_window_days=1)
-    result = project.materialize(day=days[0], until=days[1])
-    assert result.success
-    (check,) = (found for found in result.get_asset_check_evaluations() if found.check_name == "columns_as_expected")
-    assert check.metadata["other_types"].value == {"mood__v_bigint": "3 values of mood are bigint: see mood__v_bigint"}
-
-
-def test_nothing_is_odd_and_the_checks_pass(project: Project) -> None:
-    """Rows as declared give no warning."""
-    project.serve(rows={"stories": window_rows(5)})
-    result = project.materialize()
-    assert [check.passed for check in result.get_asset_check_evaluations()] == [True, True]
 
 
 def test_figures_add_up(api: Api) -> None:

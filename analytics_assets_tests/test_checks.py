@@ -1,0 +1,157 @@
+"""The checks of an asset: when they warn, and what they say. How rows come to be odd: `reliability/test_rows.py`."""
+
+import dagster as dg
+
+from analytics_assets_tests.project import Project, stories
+from analytics_assets_tests.reliability.matrix import window_rows
+
+
+def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    """Return the evaluations of a green run with one asset, by the check's name."""
+    assert result.success
+    evaluations = {found.check_name: found for found in result.get_asset_check_evaluations()}
+    assert set(evaluations) == {"no_rows_rejected", "columns_as_expected"}
+    return evaluations
+
+
+def test_each_asset_has_its_own_checks(project: Project) -> None:
+    """A row set aside of one endpoint warns at that endpoint's asset only."""
+    project.serve(rows={"stories": [{**row, "like_count": "many"} for row in window_rows(1)], "story_insights": []})
+    result = project.materialize("stories", "story_insights")
+    passed = {
+        (found.asset_key.path[-1], found.check_name): found.passed for found in result.get_asset_check_evaluations()
+    }
+    assert passed == {
+        ("stories", "no_rows_rejected"): False,
+        ("stories", "columns_as_expected"): True,
+        ("story_insights", "no_rows_rejected"): True,
+        ("story_insights", "columns_as_expected"): True,
+    }
+
+
+def test_rows_set_aside_are_counted_by_reason(project: Project) -> None:
+    """In all slices of a range together: each reason with its number, and the sum of them."""
+    days = ("2025-03-01", "2025-03-02")
+    rows = [{**window_rows(1)[0], **row, "id": f"{day}{row['id']}"} for day in days for row in stories(3, day)]
+    rows[0]["like_count"] = rows[4]["like_count"] = "many"
+    rows[5]["is_shared_to_feed"] = "perhaps"
+    project.serve(rows={"stories": rows})
+    project.configure(max_window_days=1)
+    checks = checks_of(project.materialize(day=days[0], until=days[1]))
+    rejected = checks["no_rows_rejected"]
+    assert not rejected.passed
+    assert rejected.severity == dg.AssetCheckSeverity.WARN
+    assert rejected.metadata["rows_rejected"].value == 3
+    assert rejected.metadata["by_reason"].value == {
+        "like_count is text, not a whole number": 2,
+        "is_shared_to_feed is text, not true or false": 1,
+    }
+    assert checks["columns_as_expected"].passed
+
+
+def test_a_declared_column_that_no_row_has_is_named(project: Project) -> None:
+    """One that is null in every row, or that a single row has, is there; one that no row has is missing."""
+    rows = [{**row, "media_url": None} for row in window_rows(4)]
+    for row in rows:
+        del row["permalink"], row["like_count"]
+    for row in rows[1:]:
+        del row["caption"]
+    project.serve(rows={"stories": rows})
+    columns = checks_of(project.materialize())["columns_as_expected"]
+    assert not columns.passed
+    assert columns.severity == dg.AssetCheckSeverity.WARN
+    assert columns.description == "No row has permalink, like_count"
+    assert columns.metadata["missing"].value == ["permalink", "like_count"]
+    assert columns.metadata["other_types"].value == {}
+
+
+def test_a_missing_column_and_one_beside_are_said_together(project: Project) -> None:
+    """The description has a sentence for each."""
+    rows = [{**row, "mood": mood} for row, mood in zip(window_rows(3), ("fine", 7, 8), strict=True)]
+    for row in rows:
+        del row["permalink"]
+    project.serve(rows={"stories": rows})
+    columns = checks_of(project.materialize())["columns_as_expected"]
+    assert not columns.passed
+    assert columns.description == "No row has permalink. 2 values of mood are bigint: see mood__v_bigint"
+
+
+def test_a_column_beside_warns_only_when_values_come_for_it(project: Project) -> None:
+    """The next load of rows that all fit is green, though the column beside is still in the table."""
+    sandbox = project.serve(
+        rows={"stories": [{**row, "mood": mood} for row, mood in zip(window_rows(2), ("fine", 7), strict=True)]}
+    )
+    assert not checks_of(project.materialize())["columns_as_expected"].passed
+    sandbox.rows["stories"] = [{**row, "mood": "fine"} for row in window_rows(2)]
+    columns = checks_of(project.materialize())["columns_as_expected"]
+    assert columns.passed
+    assert columns.metadata["other_types"].value == {}
+    assert "mood__v_bigint" in project.table()[0]
+
+
+def test_an_empty_window_warns_of_nothing(project: Project) -> None:
+    """Where no row came no column can have been missing."""
+    project.serve(rows={})
+    checks = checks_of(project.materialize())
+    assert {name: check.passed for name, check in checks.items()} == dict.fromkeys(checks, True)
+    assert checks["columns_as_expected"].metadata["missing"].value == []
+    assert checks["no_rows_rejected"].metadata["rows_rejected"].value == 0
+
+
+def test_checks_and_metadata_say_what_is_odd(project: Project) -> None:
+    """A run with a rejected row, a new column and a declared one that never came is green, with two warnings."""
+    rows = [{**row, "mood": "fine"} for row in window_rows(5)]
+    rows[2]["like_count"] = "many"
+    for row in rows:
+        del row["permalink"]
+    project.serve(rows={"stories": rows})
+    result = project.materialize()
+    assert result.success
+    (materialized,) = result.asset_materializations_for_node("stories")
+    metadata = {name: value.value for name, value in materialized.metadata.items()}
+    assert (metadata["rows"], metadata["rows_read"], metadata["rows_rejected"]) == (4, 5, 1)
+    assert metadata["new_columns"] == "mood"
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    rejected, came = checks["no_rows_rejected"], checks["columns_as_expected"]
+    assert not rejected.passed
+    assert rejected.metadata["by_reason"].value == {"like_count is text, not a whole number": 1}
+    assert not came.passed
+    assert came.metadata["missing"].value == ["permalink"]
+    assert {check.severity for check in (rejected, came)} == {dg.AssetCheckSeverity.WARN}
+    assert len(project.ids()) == 4
+
+
+def test_a_check_names_values_of_another_type(project: Project) -> None:
+    """They are in a column beside the one they should be in, and the run is green with a warning."""
+    rows = [{**row, "mood": "fine"} for row in window_rows(5)]
+    rows[3]["mood"] = 7
+    project.serve(rows={"stories": rows})
+    result = project.materialize()
+    assert result.success
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert not checks["columns_as_expected"].passed
+    assert checks["columns_as_expected"].description == "1 values of mood are bigint: see mood__v_bigint"
+    assert checks["columns_as_expected"].metadata["other_types"].value == {
+        "mood__v_bigint": "1 values of mood are bigint: see mood__v_bigint"
+    }
+    assert checks["no_rows_rejected"].passed
+
+
+def test_a_check_counts_all_slices_of_a_range(project: Project) -> None:
+    """Values of another type in each of two slices are counted together."""
+    days = ("2025-03-01", "2025-03-02")
+    rows = [{**row, "id": f"{day}{row['id']}", "mood": "fine"} for day in days for row in stories(3, day)]
+    rows[1]["mood"] = rows[4]["mood"] = rows[5]["mood"] = 7
+    project.serve(rows={"stories": rows})
+    project.configure(max_window_days=1)
+    result = project.materialize(day=days[0], until=days[1])
+    assert result.success
+    (check,) = (found for found in result.get_asset_check_evaluations() if found.check_name == "columns_as_expected")
+    assert check.metadata["other_types"].value == {"mood__v_bigint": "3 values of mood are bigint: see mood__v_bigint"}
+
+
+def test_nothing_is_odd_and_the_checks_pass(project: Project) -> None:
+    """Rows as declared give no warning."""
+    project.serve(rows={"stories": window_rows(5)})
+    result = project.materialize()
+    assert [check.passed for check in result.get_asset_check_evaluations()] == [True, True]
