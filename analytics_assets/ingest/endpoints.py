@@ -60,9 +60,14 @@ class Endpoint:
         return next(column for column in self.columns if column.name == name)
 
     @property
+    def restated_by(self) -> str | None:
+        """The column that says when the API last changed a row; ``None`` where rows have none."""
+        return next((column.name for column in self.columns if column.name == "updated_at"), None)
+
+    @property
     def newest_by(self) -> str:
         """The column that tells which of two rows with one id is the newer: ``updated_at``, else the cursor."""
-        return "updated_at" if any(column.name == "updated_at" for column in self.columns) else self.cursor
+        return self.restated_by or self.cursor
 
     def renamed(
         self,

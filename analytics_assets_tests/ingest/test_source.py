@@ -42,9 +42,17 @@ def test_full_refresh_asks_for_everything_without_a_window(project: Project) -> 
 
 def test_a_full_last_page_is_not_followed_by_an_empty_one(project: Project) -> None:
     """With a total no request is made beyond the last row."""
-    sandbox = project.serve(rows={"stories": stories(200)})
+    sandbox = project.serve(rows={"stories": stories(150)})
+    project.configure(page_size=50)
     project.read()
-    assert [params["offset"] for _, params in asked(sandbox)] == ["0", "100"]
+    assert [params["offset"] for _, params in asked(sandbox)] == ["0", "50", "100"]
+
+
+def test_a_total_that_may_be_capped_is_asked_behind_once(project: Project) -> None:
+    """A round total whose last page is full may be the API's limit: one request shows whether rows follow."""
+    sandbox = project.serve(rows={"stories": stories(200)})
+    assert len(project.read()) == 200
+    assert [params["offset"] for _, params in asked(sandbox)] == ["0", "100", "200"]
 
 
 def test_an_empty_window_is_one_request(project: Project) -> None:

@@ -484,6 +484,7 @@ def _totals() -> list[Case]:
         everywhere("missing on every page", ABSENT, Whole(), "first"),
         everywhere("null on every page", None, Whole()),
         everywhere('"250", as text', "250", Whole()),
+        everywhere("capped at 200 on every page", 200, _incomplete("total 200", "250 rows", "total_selector")),
         everywhere("too low on every page", 120, _incomplete("total 120", "200 rows")),
         everywhere("too high on every page", 300, _incomplete("total 300", "end after 250 rows"), "first"),
         everywhere("0 on every page", 0, _incomplete("total 0", "100 rows")),

@@ -289,12 +289,9 @@ def _first_total(self: WindowPages, response: Any, body: Any) -> int | None:  # 
     return self.walk.total if self.walk.pages else _TOTAL(self, response, body)
 
 
-def _is_short_by_count(self: OffsetWalk, total: int, page: list[Any]) -> bool:
-    return bool(page) and self.rows_read < total
-
-
-def _is_short_and_no_more(self: OffsetWalk, total: int, page: list[Any]) -> bool:
-    return _IS_SHORT(self, total, page) and self.rows_read < total
+def _whole_by_count(self: OffsetWalk, total: int, page: list[Any]) -> None:
+    self.offset = self.rows_read
+    self.is_whole = not page or self.rows_read >= total
 
 
 def _any_rows(self: WindowPages, response: Any, body: Any) -> list[Any]:  # noqa: ANN401
@@ -308,7 +305,6 @@ def _read_all(self: ApiAdapter, response: requests.Response) -> None:
 
 
 _TOTAL = WindowPages._total  # noqa: SLF001 - the guard itself
-_IS_SHORT = OffsetWalk._goes_on  # noqa: SLF001 - the guard itself
 _NOTHING: Callable[..., None] = lambda *_: None  # noqa: E731 - one line each, as the table below reads
 
 
@@ -327,8 +323,8 @@ GUARDS = [
     Guard("the total stays", _a_change_that_the_total_tells, WindowPages, "_total", _first_total),
     Guard("shared row", _a_shift_without_a_total, OffsetWalk, "_check_anchor", _NOTHING),
     Guard("distinct ids", _a_page_twice, walk, "_id_hashes", lambda rows, _, at: [*range(at, at + len(rows))]),
-    Guard("rows to the total", _an_empty_page_in_the_middle, OffsetWalk, "_goes_on", _is_short_by_count),
-    Guard("one page more", _the_count_of_the_page_as_total, OffsetWalk, "_goes_on", _is_short_and_no_more),
+    Guard("rows to the total", _an_empty_page_in_the_middle, OffsetWalk, "_go_on", _whole_by_count),
+    Guard("one page more", _the_count_of_the_page_as_total, OffsetWalk, "_may_be_capped", lambda *_: False),
     Guard("a list of rows", _no_rows_where_they_should_be, WindowPages, "_rows", _any_rows),
     Guard("an error said", _an_error_beside_no_rows, pagination, "_error", _NOTHING),
     Guard("reading again", _a_window_that_moves_once, loading, "MAX_REREADS", 0),

@@ -30,11 +30,16 @@ There is no third: a run never succeeds with rows missing that an answer of the 
 | The API | What has to hold |
 |---|---|
 | gives a total | as many rows came as the total says, with as many different ids, and every page said the same total |
-| gives none | each page begins with the last row of the page before, and behind the last row there is an empty page |
+| gives none | each page begins with the last row of the page before (by its id), no id comes twice, and behind the last row there is no page |
 | either | after the load the warehouse is asked whether every row that was kept is in the table |
 
-When rows moved while they were read, the window is read again, up to three times. A first page that is full and, by
-its total, all there is, is followed by one more request: some APIs give a page's own count as `total`.
+When rows moved while they were read, the window is read again, up to three times.
+
+One request is made behind the last row where it may not be the last: without a total; where the first page is full and, by
+its total, all there is, for some APIs give a page's own count as `total`; and where the last page is full and the total a
+multiple of 100, for others cap it at 200, 1,000 or 10,000. If rows come, the run fails and names `total_selector`. Any other
+answer is the end: an empty list, `null`, a page of HTML, 204, 400, 404, 416, or the last page again. A failing server
+or a refused key is no answer, and fails the run.
 
 ## What cannot be seen
 
@@ -43,7 +48,8 @@ its total, all there is, is followed by one more request: some APIs give a page'
   a time, so the moments in question are milliseconds apart, and the next load of the window brings the row. Without a
   total the row that two pages share shows such a change.
 - **An API that lies the same way throughout**: one that leaves a row out of both its pages and its total, or that caps
-  its pages below `page_size` and calls the capped page's count the total.
+  its pages below `page_size` and calls the capped page's count the total, or caps its total at a number that is no
+  multiple of 100.
 - **An empty first page where the API gives no total**: nothing tells it from an empty window. The run succeeds and says
   so (`why_empty`). A window is merged, so it deletes nothing; a full refresh fails and leaves the table as it is.
 - **Pages of a single row and no total** (`page_size = 1`, or a server that sends one row at a time): they have no room

@@ -45,6 +45,8 @@ class ApiResponse(requests.Response):
     def __init__(self, redact: Redactor) -> None:
         super().__init__()
         self.redact = redact
+        self.has_nothing = False
+        """Whether it stands for an answer without rows, whatever it was."""
         self._parsed: Any = ...
 
     def json(self, **_: Any) -> Any:  # noqa: ANN401 (requests' signature)
@@ -59,6 +61,10 @@ class ApiResponse(requests.Response):
                     f"wrong shape: {self.url} answered {self.status_code} with no valid JSON ({error.msg}): {start!r}",
                 ) from None
         return self._parsed
+
+    def take_as_nothing(self) -> None:
+        """Have it stand for an answer without rows."""
+        self.has_nothing, self._parsed = True, {}
 
 
 class ApiAdapter(HTTPAdapter):

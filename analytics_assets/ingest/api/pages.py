@@ -13,12 +13,15 @@ from urllib.parse import quote_plus
 
 import requests
 
+from analytics_assets.ingest.api.adapter import ApiResponse
+from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import Settings
 
 Send = Callable[..., requests.Response]
 # Pages that may wait for dlt, in multiples of the requests in flight. With fewer, one page that is retried, or one
 # table that is written, would leave the connections idle.
 _PAGES_WAITING = 8
+_NO_SUCH_PAGE = frozenset({204, 400, 404, 416})
 
 
 class PageSession(requests.Session):
@@ -36,6 +39,8 @@ class PageSession(requests.Session):
         in_flight = settings.max_concurrent_requests
         self._pool = ThreadPoolExecutor(in_flight, thread_name_prefix="analytics-page")
         self._most_ahead = _PAGES_WAITING * in_flight if in_flight > 1 else 0
+        self.is_behind_the_end = False
+        """Whether the next page is asked for only to see that it is none."""
         # by URL
         self._ahead: dict[str, Future[requests.Response]] = {}
         self._first: requests.PreparedRequest | None = None
@@ -69,7 +74,7 @@ class PageSession(requests.Session):
             self.drop_ahead()
             page = self._pool.submit(self._send, request, **kwargs)
         try:
-            return page.result()
+            return _or_nothing(page) if self.is_behind_the_end else page.result()
         except BaseException:
             self.drop_ahead()
             # Wakes the requests that wait for their next attempt: nobody will take their pages.
@@ -85,6 +90,11 @@ class PageSession(requests.Session):
             request = self._page_request(self._first, offset)
             self._ahead[str(request.url)] = self._pool.submit(self._send, request, **self._send_arguments)
 
+    def begin(self) -> None:
+        """Begin with the first page: what is under way is forgotten."""
+        self.is_behind_the_end = False
+        self.drop_ahead()
+
     def drop_ahead(self) -> None:
         """Forget the pages that nobody will take, and make none of the requests that have not begun."""
         for page in self._ahead.values():
@@ -95,3 +105,25 @@ class PageSession(requests.Session):
         request = first.copy()
         request.url = f"{first.url}&{quote_plus(self._offset_param)}={offset}"
         return request
+
+
+def _or_nothing(page: Future[requests.Response]) -> requests.Response:
+    """Return the answer to a page behind the last row; where it is none, or a refusal of that offset, without rows.
+
+    Servers say in many ways that there is no such page. What a failing server says (500, no answer, a refused key) is
+    no answer to the question, and is raised.
+    """
+    try:
+        response = page.result()
+    except requests.HTTPError as error:
+        if not isinstance(error.response, ApiResponse) or error.response.status_code not in _NO_SUCH_PAGE:
+            raise
+        response = error.response
+    if isinstance(response, ApiResponse):
+        try:
+            response.json()
+        except ApiError:
+            response.take_as_nothing()
+        if response.status_code in _NO_SUCH_PAGE:
+            response.take_as_nothing()
+    return response

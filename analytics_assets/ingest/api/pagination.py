@@ -42,7 +42,7 @@ class WindowPages:
     ) -> None:
         self.passes = 0
         """How often the window was begun."""
-        self.walk = OffsetWalk(settings.page_size, endpoint.id)
+        self.walk = OffsetWalk(settings.page_size, endpoint.id, endpoint.restated_by)
         """The pass that is under way, or the last one."""
         self._endpoint = endpoint
         self._settings = settings
@@ -56,21 +56,20 @@ class WindowPages:
 
     def begin_pass(self) -> None:
         """Begin at offset 0; what an abandoned pass has read, and what it has under way, is forgotten."""
-        self._session.drop_ahead()
+        self._session.begin()
         self.passes += 1
-        self.walk = OffsetWalk(self._settings.page_size, self._endpoint.id)
+        self.walk = OffsetWalk(self._settings.page_size, self._endpoint.id, self._endpoint.restated_by)
 
     def take(self, response: Response) -> None:
         """Walk on by the page that came, and have the next ones fetched."""
-        body = response.json()
-        rows, total = self._rows(response, body), self._total(response, body)
         try:
-            self.walk.advance(rows, total)
+            self._advance(response)
         except RowsMovedError as moved:
             raise WindowMovedError(
                 f"incomplete: {self._endpoint.name}: {moved} (page {self.walk.pages}, asked {self._asked or 'all'}). "
                 f"Rows moved while they were read, or the API does not honour {self._settings.offset_param}"
             ) from None
+        self._session.is_behind_the_end = self.walk.asks_behind
         if self.walk.is_whole:
             self._session.drop_ahead()
         else:
@@ -78,6 +77,21 @@ class WindowPages:
         if self.walk.is_whole or time.monotonic() - self._said_at > _SAY_EVERY_SECONDS:
             self._said_at = time.monotonic()
             self._log.info("%s: %s", self._endpoint.name, self.walk.progress)
+
+    def _advance(self, response: Response) -> None:
+        if self.walk.asks_behind and isinstance(response, ApiResponse) and response.has_nothing:
+            self.walk.nothing_behind()
+            return
+        body = response.json()
+        try:
+            rows, total = self._rows(response, body), self._total(response, body)
+        except ApiError:
+            if not self.walk.asks_behind:
+                raise
+            # Behind the last row, `data: null` and its like say what an empty list says.
+            self.walk.nothing_behind()
+        else:
+            self.walk.advance(rows, total)
 
     def _rows(self, response: Response, body: Any) -> list[Any]:  # noqa: ANN401 (parsed JSON)
         found = jsonpath.find_values(self.rows_path, body)

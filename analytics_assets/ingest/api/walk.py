@@ -13,6 +13,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+# Totals that are probably the API's limit, and not how many rows there are, are multiples of it.
+_ROUND = 100
+
 
 class RowsMovedError(Exception):
     """Rows moved while the window was walked through; the message says what shows it."""
@@ -24,40 +27,50 @@ class OffsetWalk:
     It advances by what came, not by what was asked, for a server may cap the page. With a total the window is whole
     when as many rows came as the total says, the total stayed the same, and the ids are as many. Without a total each
     page begins with the last row of the page before, which shows a shift; where nothing else comes, the page behind it
-    has to be empty.
+    has to be empty, and an id that came twice shows rows that moved.
+
+    ``restated_by`` is the field that tells two states of one row from each other, where rows have one.
     """
 
-    def __init__(self, page_size: int, id_field: str) -> None:
+    def __init__(self, page_size: int, id_field: str, restated_by: str | None = None) -> None:
         self.offset = 0
         """Where the next page begins."""
         self.overlap = 0
-        """Rows at the head of the last page that had come with the page before."""
+        """Rows at the head of the last page that had come before."""
         self.is_whole = False
         """Whether all rows of the window have come."""
+        self.asks_behind = False
+        """Whether the next page is only asked for to see that it is none: all that is known of has come."""
         self.pages = 0
         self.rows_read = 0
         self.total: int | None = None
         self._page_size = page_size
         self._id_field = id_field
+        self._restated_by = restated_by
         self._began = time.monotonic()
         # Ids of millions of rows are too much to keep; 64 bits of each are not.
         self._id_hashes = array("q")
+        self._state_hashes = array("q")
         self._counted = (0, 0)
         # hashes of the ids that pages begin with
         self._firsts: set[int] = set()
         # without a total: the row that the next page has to begin with
         self._anchor: Any = None
-        # rows of the last page, the overlap included
-        self._came = 0
+        # rows of the last page, the overlap included, and of the first one
+        self._came = self._came_first = 0
 
     def advance(self, rows: list[Any], total: int | None) -> None:
         """Take the page at ``offset``: its rows, and the total that it states (``None``: none).
 
         Raises ``RowsMovedError`` when the pages do not fit together.
         """
+        # beyond the end some servers say total 0, or give the count of that page
+        if self.asks_behind and not self._is_news(rows) and total in {self.total, 0, len(rows), None}:
+            self.nothing_behind(len(rows))
+            return
         self.pages += 1
         if self.pages == 1:
-            self.total = total
+            self.total, self._came_first = total, len(rows)
         elif total != self.total:
             raise RowsMovedError(f"the total was {self.total} and became {total}")
         self._came = len(rows)
@@ -65,24 +78,22 @@ class OffsetWalk:
         if self.overlap:
             self._check_anchor(rows)
         new = rows[self.overlap :]
-        ids = _id_hashes(new, self._id_field, self.rows_read)
-        if ids and self._repeats(ids, is_vouched_for=total is not None or self.overlap > 0):
-            raise RowsMovedError(f"the page at offset {self.offset} repeats rows that came before")
-        self._id_hashes.extend(ids)
+        self._note_ids(new, is_vouched_for=total is not None or self.overlap > 0)
         self.rows_read += len(new)
         if total is None:
-            # A page without a total begins with the last row of the page before. When it brings nothing else, that row
-            # is probably the last of the window; a page behind it is asked for, and is empty if so.
-            self.is_whole = not new and not self.overlap
-            self._anchor = new[-1] if new else None
-            self.offset = self.rows_read - (self._anchor is not None)
+            self._go_on_without_total(new)
         else:
-            self.is_whole = not self._goes_on(total, new)
-            self.offset = self.rows_read
+            self._go_on(total, new)
+
+    def nothing_behind(self, came_again: int = 0) -> None:
+        """Take the answer to a page behind the last one, which brought nothing or ``came_again`` rows: all is there."""
+        self.pages += 1
+        self.overlap = came_again
+        self.is_whole = True
 
     def ahead(self) -> Iterable[int]:
         """Return the offsets at which the next pages begin if each brings as many rows as the last one did."""
-        if self.is_whole:
+        if self.is_whole or self.asks_behind:
             return ()
         if self.total is not None:
             return range(self.offset, self.total, max(self._came, 1))
@@ -96,10 +107,7 @@ class OffsetWalk:
         """Different ids among the rows that came."""
         rows = len(self._id_hashes)
         if self._counted[0] != rows:
-            hashes = pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(self._id_hashes)])
-            # sorted and compared with their neighbours: a hash table of them takes ten times the memory
-            ordered = hashes.sort()
-            self._counted = (rows, rows - int(pc.sum(pc.equal(ordered[1:], ordered[:-1])).as_py() or 0))
+            self._counted = (rows, _count_different(self._id_hashes))
         return self._counted[1]
 
     @property
@@ -108,6 +116,15 @@ class OffsetWalk:
         rows = f"{self.rows_read:,}" + (f" of {self.total:,}" if self.total is not None else "")
         seconds = max(time.monotonic() - self._began, 1e-3)
         return f"{self.pages:,} pages, {rows} rows, {self.rows_read / seconds:,.0f} rows/s"
+
+    def _note_ids(self, rows: list[Any], *, is_vouched_for: bool) -> None:
+        ids = _id_hashes(rows, self._id_field, self.rows_read)
+        if ids and self._repeats(ids, is_vouched_for=is_vouched_for):
+            raise RowsMovedError(f"the page at offset {self.offset} repeats rows that came before")
+        self._id_hashes.extend(ids)
+        if self.total is None and self._restated_by:
+            states = (row.get(self._restated_by) if isinstance(row, dict) else None for row in rows)
+            self._state_hashes.extend(hash((one, str(state))) for one, state in zip(ids, states, strict=True))
 
     def _repeats(self, ids: list[int], *, is_vouched_for: bool) -> bool:
         """Say whether a page holds only rows that came before, as from a server that ignores the offset.
@@ -120,22 +137,77 @@ class OffsetWalk:
         self._firsts.add(ids[0])
         return is_suspect and not set(ids).difference(self._id_hashes)
 
-    def _goes_on(self, total: int, rows: list[Any]) -> bool:
+    def _is_news(self, rows: list[Any]) -> bool:
+        """Say whether one of these rows has not come yet; beyond its end a server may send its last page again."""
+        ids = _id_hashes(rows, self._id_field, self.rows_read)
+        return bool(set(ids).difference(self._id_hashes))
+
+    def _go_on_without_total(self, new: list[Any]) -> None:
+        if not new and not self.overlap:
+            # the first page
+            self.is_whole = True
+            return
+        # A page without a total begins with the last row of the page before. When it brings nothing else, that row is
+        # probably the last of the window; a page behind it is asked for, and is empty if so.
+        self.asks_behind = not new
+        self._anchor = new[-1] if new else None
+        self.offset = self.rows_read - (self._anchor is not None)
+        if self.asks_behind:
+            self._check_ids_without_total()
+
+    def _check_ids_without_total(self) -> None:
+        """Refuse a row that came twice: where the order is not stable, another one has not come at all."""
+        different = _count_different(self._state_hashes) if self._restated_by else self.distinct_ids
+        if different < self.rows_read:
+            raise RowsMovedError(
+                f"{self.rows_read} rows came, and only {different} different ones; there is no total to compare with"
+            )
+
+    def _go_on(self, total: int, new: list[Any]) -> None:
+        self.offset = self.rows_read
+        if self.asks_behind:
+            raise RowsMovedError(
+                f"the API says total {total}, but {self.rows_read} rows came by then: where its total is capped, or is "
+                'the count of a page, total_selector = "" reads to the end without it'
+            )
         if self.rows_read < total:
-            if not rows:
+            if not new:
                 raise RowsMovedError(f"the API says total {total}, but its pages end after {self.rows_read} rows")
-            return True
+            return
         if self.rows_read > total or self.distinct_ids != total:
             raise RowsMovedError(
                 f"the API says total {total}, but {self.rows_read} rows with {self.distinct_ids} ids came"
             )
-        # A first page that is full and all there is: some APIs give the page's own count as the total, so that what
-        # follows shows only when it is asked for.
-        return self.pages == 1 and len(rows) >= self._page_size
+        self.asks_behind = self._may_be_capped(total)
+        self.is_whole = not self.asks_behind
+
+    def _may_be_capped(self, total: int) -> bool:
+        """Say whether more rows may follow than the total says, which shows only when they are asked for.
+
+        Some APIs give the page's own count as the total, and search engines state no more than 10,000, others 1,000 or
+        200. In both cases the last page is full.
+        """
+        if self.pages == 1:
+            return self._came >= self._page_size
+        return total % _ROUND == 0 and self._came >= self._came_first
 
     def _check_anchor(self, rows: list[Any]) -> None:
-        if not rows or rows[0] != self._anchor:
+        if not rows or not _is_same(rows[0], self._anchor, self._id_field):
             raise RowsMovedError(f"the page at offset {self.offset} does not begin with the row it should")
+
+
+def _is_same(row: Any, other: Any, id_field: str) -> bool:  # noqa: ANN401 (parsed JSON)
+    """Say whether two rows are one: by their ids, for a signed address or a counter differs from answer to answer."""
+    if isinstance(row, dict) and isinstance(other, dict) and isinstance(row.get(id_field), str | int):
+        return str(row[id_field]) == str(other.get(id_field))
+    return bool(row == other)
+
+
+def _count_different(hashes: "array[int]") -> int:
+    values = pa.Array.from_buffers(pa.int64(), len(hashes), [None, pa.py_buffer(hashes)])
+    # sorted and compared with their neighbours: a hash table of them takes ten times the memory
+    ordered = values.sort()
+    return len(hashes) - int(pc.sum(pc.equal(ordered[1:], ordered[:-1])).as_py() or 0)
 
 
 def _id_hashes(rows: list[Any], field: str, position: int) -> list[int]:

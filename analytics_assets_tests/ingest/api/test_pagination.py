@@ -1,5 +1,6 @@
 """Complete or failed: every way in which an API may leave rows out ends in an error that says so."""
 
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -143,3 +144,87 @@ def test_a_row_without_an_id_does_not_hide_the_others(project: Project) -> None:
     report = project.load()
     assert project.ids() == ["s000", "s001", "s002"]
     assert (report.rows_read, report.rows_rejected) == (5, 2)
+
+
+BEHIND = {
+    "an empty list": [],
+    "400": [Fault("status", status=400, offset=100)],
+    "404": [Fault("status", status=404, offset=100)],
+    "416": [Fault("status", status=416, offset=100)],
+    "204": [Fault("body", status=204, offset=100)],
+    "null": [Fault("null_data", offset=100)],
+    "no list and no total": [Fault("body", content=b"{}", offset=100)],
+    "an error in a 200": [Fault("error_in_200", offset=100)],
+    "a page of HTML": [Fault("html", offset=100)],
+    "the last page again": [Fault("mutate_rows", offset=100, change=lambda _: stories(100)[90:])],
+    "total 0": [Fault("total", value=0, offset=100)],
+}
+
+
+@pytest.mark.parametrize("total_path", ["total", None])
+@pytest.mark.parametrize("faults", BEHIND.values(), ids=BEHIND)
+def test_behind_the_end_any_answer_but_rows_is_the_end(
+    project: Project, faults: list[Fault], total_path: str | None
+) -> None:
+    """A window that ends with a full page is asked behind, and servers say in many ways that nothing is there."""
+    project.serve(rows={"stories": stories(100)}, faults=faults, shape=Shape(key=KEY, total_path=total_path))
+    project.configure(page_size=10)
+    report = project.load()
+    assert (report.rows_loaded, report.total, report.rereads) == (100, 100 if total_path else None, 0)
+    assert project.ids() == [row["id"] for row in stories(100)]
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+def test_behind_the_end_a_failure_is_one(project: Project, waits: list[float], status: int) -> None:
+    """A refused key or a failing server has not said that nothing is there."""
+    faults = [Fault("status", status=status, offset=100)]
+    project.serve(rows={"stories": stories(100)}, faults=faults)
+    project.configure(page_size=10)
+    assert _problem_of(project.load).startswith("API failing" if status == 500 else "key refused")
+    assert project.table() == []
+    assert len(waits) == (3 if status == 500 else 0)
+
+
+def test_in_the_middle_the_same_answers_fail(project: Project) -> None:
+    """What is the end behind the last row is no page where rows are missing."""
+    for faults in filter(None, BEHIND.values()):
+        project.serve(rows={"stories": stories(120)}, faults=faults)
+        project.configure(page_size=10)
+        with pytest.raises((PipelineStepFailed, ResourceExtractionError)):
+            project.load()
+    assert project.table() == []
+
+
+@pytest.mark.parametrize("cap", [100, 200])
+def test_a_capped_total_is_noticed(project: Project, cap: int) -> None:
+    """An API that states no more than 200 rows has 250: not 200 of them in a green run."""
+    project.serve(rows={"stories": stories(250)}, faults=[Fault("total", value=cap)])
+    project.configure(page_size=50)
+    problem = _problem_of(project.load)
+    assert re.match(rf"incomplete . .*total {cap}, but {cap + 50} rows came by then.*total_selector", problem)
+    project.configure(total_selector="")
+    assert project.load().rows_loaded == 250
+
+
+def test_without_a_total_an_id_that_comes_twice_is_a_row_that_moved(project: Project) -> None:
+    """Order that is not stable among equal cursors shows one row twice, and another not at all."""
+    rows = stories(30)
+    sandbox = project.serve(rows={"stories": rows}, shape=Shape(key=KEY, total_path=None))
+    project.configure(page_size=10)
+
+    def swap(_: Asked) -> None:
+        # what had come as row 3 comes as row 15, which was not asked for yet; row 15 never comes
+        rows[3], rows[15] = rows[15], rows[3]
+
+    sandbox.on_request = lambda request: swap(request) if request.params["offset"] == "9" else None
+    problem = _problem_of(project.load)
+    assert re.match("incomplete . .*rows came, and only .* different ones; there is no total", problem)
+
+
+def test_without_a_total_pages_meet_at_an_id(project: Project) -> None:
+    """The row that two pages share may have a signed address or a live counter in it."""
+    sandbox = project.serve(rows={"stories": stories(30)}, shape=Shape(key=KEY, total_path=None))
+    counted = itertools.count()
+    sandbox.faults.append(Fault("mutate_rows", change=lambda page: [{**r, "like_count": next(counted)} for r in page]))
+    project.configure(page_size=10)
+    assert project.load().rows_loaded == 30
