@@ -16,7 +16,7 @@ from analytics_assets.ingest.load import open_pipeline
 from analytics_assets.ingest.window import Window
 from analytics_assets.partitions import Slice, slices_of
 from analytics_assets.resources import AnalyticsApi
-from analytics_assets.translator import DagsterDltResource, EndpointTranslator
+from analytics_assets.translator import DltLoader, EndpointTranslator
 
 # the API's own retries are used up by then: give it a minute or two before the step begins anew
 STEP_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
@@ -48,7 +48,7 @@ class EndpointLoad:
     endpoint: Endpoint
     context: dg.AssetExecutionContext
     api: AnalyticsApi
-    loader: DagsterDltResource
+    loader: DltLoader
 
     def run(self, sync_mode: SyncMode) -> list[Loaded]:
         """Load all history, or the windows of the run's partitions; each is proven when it is returned."""
@@ -69,10 +69,8 @@ class EndpointLoad:
         source, reading = self.api.source(self.endpoint, window, self.context.run.run_id, log)
         log.info("%s: asking for %s", name, window or "all history")
         with open_pipeline(reading, log) as pipeline:
-            for _ in self.loader.run(self.context, source, pipeline, EndpointTranslator(self.endpoint)):
-                # What dagster-dlt says of the load names a table that does not exist and files of this machine; the
-                # pipeline's own report says it instead.
-                pass
+            # it yields what it would materialize, once the load has ended; the figures are the report's
+            list(self.loader.run(self.context, source, pipeline, EndpointTranslator(self.endpoint)))
             return Loaded(pipeline.report, pipeline.warehouse.table_name(name), pipeline.warehouse.location)
 
 
@@ -93,7 +91,7 @@ def build_asset(
         context: dg.AssetExecutionContext,
         config: SyncConfig,
         analytics_api: AnalyticsApi,
-        dlt_loader: DagsterDltResource,
+        dlt_loader: DltLoader,
     ) -> Iterator[dg.MaterializeResult[Any]]:
         try:
             loaded = EndpointLoad(endpoint, context, analytics_api, dlt_loader).run(config.sync_mode)

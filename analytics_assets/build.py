@@ -10,7 +10,7 @@ from analytics_assets.jobs import check_connection, estimate, load_all
 from analytics_assets.partitions import daily_partitions
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets.schedules import daily_load
-from analytics_assets.translator import DagsterDltResource
+from analytics_assets.translator import DltLoader
 
 
 def build_definitions(
@@ -25,5 +25,5 @@ def build_definitions(
         schedules=[daily_load(partitions)],
         # one process: DuckDB has one writer, and steps that are processes pay Python's start-up each
         executor=dg.in_process_executor,
-        resources={"analytics_api": AnalyticsApi(), "dlt_loader": DagsterDltResource()} | (resources or {}),
+        resources={"analytics_api": AnalyticsApi(), "dlt_loader": DltLoader()} | (resources or {}),
     )

@@ -214,6 +214,8 @@ def _open(log: logging.Logger) -> Iterator[WindowPipeline]:
             dataset_name=DATASET,
             _impl_cls=WindowPipeline,
         )
+        # dlt's trace is a file in the working directory that holds the resolved configuration, the key in clear
+        pipeline.config.enable_runtime_trace = False
         pipeline.log = log
         pipeline.warehouse = Warehouse(pipeline, staging, log)
         try:

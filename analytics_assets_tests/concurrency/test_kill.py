@@ -8,7 +8,7 @@ import pytest
 
 from analytics_assets_tests.concurrency.conftest import working_directories
 from analytics_assets_tests.concurrency.loader import ALL, HOLD, STEPS, Loads
-from analytics_assets_tests.project import DAY, Project, Row
+from analytics_assets_tests.project import DAY, KEY_FORMS, Project, Row
 from analytics_assets_tests.warehouses import Warehouse, types
 
 KILLS = {DAY: 13, ALL: 8}
@@ -145,3 +145,17 @@ def test_kills_between_the_steps(
         before = after
     outcomes = warehouse.execute("SELECT outcome, COUNT(*) FROM analytics._analytics_windows GROUP BY 1 ORDER BY 1")
     assert outcomes == [("loaded", 7), ("loading", 2)]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_killed_run_leaves_no_key(
+    project: Project, loads: Loads, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """Its working directory stays until the next run; the key is in none of its files."""
+    project.serve(rows={TABLE: version(0)})
+    monkeypatch.setenv(HOLD, stage)
+    load = loads.start(DAY, endpoint=TABLE)
+    load.says("holding")
+    assert load.kill() == -9
+    assert working_directories(project)
+    project.assert_nowhere(KEY_FORMS)

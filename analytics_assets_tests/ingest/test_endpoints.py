@@ -13,7 +13,7 @@ from analytics_assets.ingest.source import build_source
 from analytics_assets.partitions import daily_partitions
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets.sandbox.shape import Shape
-from analytics_assets.translator import DagsterDltResource
+from analytics_assets.translator import DltLoader
 from analytics_assets_tests.project import DAY, KEY, NO_RETRIES, WINDOW, Project, asked
 
 ID = Column(name="id", data_type="text", nullable=False, description="Identifier")
@@ -54,7 +54,7 @@ def test_a_fifth_endpoint_is_an_asset(project: Project) -> None:
         [build_asset(COMMENTS, daily_partitions(load_settings()), NO_RETRIES)],
         partition_key=DAY,
         instance=project.instance(),
-        resources={"analytics_api": AnalyticsApi(), "dlt_loader": DagsterDltResource()},
+        resources={"analytics_api": AnalyticsApi(), "dlt_loader": DltLoader()},
     )
     (made,) = result.asset_materializations_for_node("comments")
     assert made.metadata["rows"].value == 2

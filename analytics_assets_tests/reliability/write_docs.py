@@ -30,16 +30,16 @@ There is no third: a run never succeeds with rows missing that an answer of the 
 | The API | What has to hold |
 |---|---|
 | gives a total | as many rows came as the total says, with as many different ids, and every page said the same total |
-| gives none | each page begins with the last row of the page before (by its id), no id comes twice, and behind the last row there is no page |
+| gives none | each page begins with the last row of the one before, no id comes twice, nothing is behind the last row |
 | either | after the load the warehouse is asked whether every row that was kept is in the table |
 
 When rows moved while they were read, the window is read again, up to three times.
 
-One request is made behind the last row where it may not be the last: without a total; where the first page is full and, by
-its total, all there is, for some APIs give a page's own count as `total`; and where the last page is full and the total a
-multiple of 100, for others cap it at 200, 1,000 or 10,000. If rows come, the run fails and names `total_selector`. Any other
-answer is the end: an empty list, `null`, a page of HTML, 204, 400, 404, 416, or the last page again. A failing server
-or a refused key is no answer, and fails the run.
+One request is made behind the last row where it may not be the last: without a total; where the first page is full
+and, by its total, all there is, for some APIs give a page's own count as `total`; and where the last page is full and
+the total a multiple of 100, for others cap it at 200, 1,000 or 10,000. If rows come, the run fails and names
+`total_selector`. Any other answer is the end: an empty list, `null`, a page of HTML, 204, 400, 404, 416, or the last
+page again. A failing server or a refused key is no answer, and fails the run.
 
 ## What cannot be seen
 

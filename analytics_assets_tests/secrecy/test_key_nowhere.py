@@ -1,9 +1,13 @@
 """The key's value appears in nothing that a run leaves, wherever the key goes and whatever goes wrong."""
 
+import contextlib
+import itertools
 import logging
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote_plus
 
@@ -16,7 +20,7 @@ from analytics_assets.ingest.api.redaction import Redactor
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.server import SandboxServer
 from analytics_assets.sandbox.shape import Shape
-from analytics_assets_tests.project import DAY, KEY, Project, Row, stories
+from analytics_assets_tests.project import DAY, KEY, KEY_FORMS, Project, Row, stories
 from analytics_assets_tests.secrecy.conftest import Tls, closed_port, fault
 
 WIRE_LOG = logging.getLogger("urllib3.connectionpool")
@@ -196,3 +200,35 @@ def test_the_search_finds_what_is_not_redacted(
     for name in failures:
         trial.run(name, monkeypatch)
     assert leaks()
+
+
+def test_no_file_holds_the_key_while_a_run_lasts(project: Project, kept: dg.DagsterInstance) -> None:
+    """Not for a moment: each file is looked into as often as can be until the run ends."""
+    sandbox = project.serve(rows={"stories": stories(60)}, faults=[Fault("latency", seconds=0.02)])
+    project.configure(page_size=10)
+    found: list[str] = []
+    ended, looks = threading.Event(), itertools.count()
+
+    def look() -> None:
+        # not `rglob`, which fails where a folder goes meanwhile
+        for path in (Path(folder, name) for folder, _, names in os.walk(project.path) for name in names):
+            with contextlib.suppress(OSError):
+                content = path.read_bytes()
+                found.extend(str(path) for form in KEY_FORMS if form.encode() in content)
+        next(looks)
+
+    def watch() -> None:
+        while not ended.is_set():
+            look()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        assert project.materialize(instance=kept).success
+    finally:
+        ended.set()
+        watcher.join()
+    assert len(sandbox.requests) == 6
+    assert next(looks) > 20
+    assert found == []
+    assert not list(project.path.rglob("trace.pickle"))

@@ -1,5 +1,6 @@
 """One request on the wire, and its whole answer: counted, paced, bounded, and without the key."""
 
+import codecs
 import threading
 import time
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ class ApiResponse(requests.Response):
         """Return the parsed body; raises ``ApiError`` (wrong shape) when it is not JSON."""
         if self._parsed is ...:
             try:
-                self._parsed = exact_json.read(self.content)
+                self._parsed = exact_json.read(self.content.removeprefix(codecs.BOM_UTF8))
             except orjson.JSONDecodeError as error:
                 start = self.redact(self.content[:_CHUNK].decode("utf-8", "replace"))[:_SHOWN]
                 raise ApiError(

@@ -5,6 +5,7 @@
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,6 +23,8 @@ from analytics_assets.ingest.settings import Settings
 
 _SHOWN = 120
 _SAY_EVERY_SECONDS = 2.0
+# as JSON writers of languages without whole numbers write it: 250.0
+_WHOLE_NUMBER = re.compile(r"\s*[0-9]+(\.0*)?\s*", re.ASCII)
 # Some APIs send an error object with every answer; one with such a code says that all is well.
 _CODES_OF_SUCCESS = {"ok", "0", "200", "success"}
 
@@ -96,13 +99,12 @@ class WindowPages:
     def _rows(self, response: Response, body: Any) -> list[Any]:  # noqa: ANN401 (parsed JSON)
         found = jsonpath.find_values(self.rows_path, body)
         error = _error(body)
-        if found and isinstance(found[0], list) and error is None:
+        if len(found) == 1 and isinstance(found[0], list) and error is None:
             return found[0]
-        what = (
-            f"its {self._settings.data_selector!r} is {_brief(response, found[0])}"
-            if found
-            else f"it has no {self._settings.data_selector!r}"
-        )
+        selector = self._settings.data_selector
+        what = f"its {selector!r} is {_brief(response, found[0])}" if found else f"it has no {selector!r}"
+        if len(found) > 1:
+            what = f"it has {len(found)} values at {selector!r}"
         if error is not None:
             what = f"it says error {_brief(response, error)}"
         raise _wrong_shape(response, f"{what}, where a list of rows should be (setting data_selector)")
@@ -113,7 +115,9 @@ class WindowPages:
             return None
         found = jsonpath.find_values(self._total_path, body)
         total = found[0] if found else None
-        if isinstance(total, str) and total.strip().isdecimal():
+        if isinstance(total, str) and _WHOLE_NUMBER.fullmatch(total):
+            total = float(total)
+        if isinstance(total, float) and total.is_integer():
             total = int(total)
         if total is None or (isinstance(total, int) and not isinstance(total, bool) and total >= 0):
             return total

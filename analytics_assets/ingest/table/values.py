@@ -36,6 +36,10 @@ _MOST_DIGITS = 100
 # what `int` and `float` read is more: 1_000, digits of other scripts, nan
 _WHOLE_TEXT = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 _NUMBER_TEXT = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
+# not eight digits, which are a date: 20250301
+_EPOCH_TEXT = re.compile(r"\s*-?[0-9]{9,13}(\.[0-9]+)?\s*", re.ASCII)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MILLISECONDS_FROM = 10**11
 _NUL = re.compile(b"\0")
 # an escape, not a backslash that stands before `u0000`
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -65,7 +69,13 @@ def typed_column(values: list[Any], data_type: DataType) -> tuple[pa.Array, dict
 
 
 def moment(value: object) -> dt.datetime:
-    """Read a point in time: ISO 8601 text (no offset means UTC; a date means its midnight) or epoch seconds. In UTC."""
+    """Read a point in time, in UTC: ISO 8601 text (no offset: UTC; a date: its midnight), or an epoch's number.
+
+    That counts seconds. From 100,000,000,000 on it counts milliseconds: as seconds, these would be the year 5138 and
+    later.
+    """
+    if isinstance(value, str) and _EPOCH_TEXT.fullmatch(value):
+        value = float(value) if "." in value else int(value)
     if isinstance(value, str):
         try:
             parsed = dt.datetime.fromisoformat(value.strip())
@@ -75,9 +85,11 @@ def moment(value: object) -> dt.datetime:
             raise RejectedError(msg) from None
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
+            if abs(value) >= _MILLISECONDS_FROM:
+                return _EPOCH + dt.timedelta(milliseconds=value)
             return dt.datetime.fromtimestamp(value, dt.UTC)
         except (ValueError, OverflowError, OSError):
-            msg = "is no time in epoch seconds"
+            msg = "is no time in epoch seconds or milliseconds"
             raise RejectedError(msg) from None
     msg = f"is {kind_of(value)}, not a time"
     raise RejectedError(msg)

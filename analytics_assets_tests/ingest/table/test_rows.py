@@ -45,6 +45,11 @@ def _serve_all(project: Project, rows: list[Any]) -> None:
         (1740787199, False),
         (1740873599.5, True),
         (1740873600, False),
+        (1740787200000, True),
+        (1740787199999, False),
+        ("1740787200000", True),
+        ("1740787199.999", False),
+        ("20250301", True),
     ],
 )
 def test_cursors_are_compared_as_instants(project: Project, timestamp: object, inside: bool) -> None:  # noqa: FBT001
