@@ -2,27 +2,17 @@
 
 import datetime as dt
 import gc
-import os
-import typing
-from collections import Counter
-from typing import Any
 
 import duckdb
 import pytest
-from dlt.common import validation
-from dlt.common.configuration import resolve_configuration
-from dlt.common.configuration.specs import BaseConfiguration
-from dlt.common.destination import reference
-from dlt.common.schema.typing import TTableSchema
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from analytics_assets.ingest import departures
 from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.load import open_warehouse
 from analytics_assets.ingest.window import Window
 from analytics_assets.sandbox.faults import Fault
-from analytics_assets_tests.project import Project, Row, asked, stories
+from analytics_assets_tests.project import Project, Row, stories
 
 NAMES = tuple(endpoint.name for endpoint in ENDPOINTS)
 MARCH_1, MARCH_4 = dt.datetime(2025, 3, 1, tzinfo=dt.UTC), dt.datetime(2025, 3, 4, tzinfo=dt.UTC)
@@ -53,28 +43,6 @@ def test_a_rerun_changes_nothing(project: Project) -> None:
     before = _tables(project)
     project.load(DAYS[0], *NAMES)
     assert _tables(project) == before
-
-
-def test_a_window_leaves_other_days_alone(project: Project) -> None:
-    """Loading one day touches no row of another."""
-    sandbox = project.serve(rows={"stories": stories(3)})
-    project.load(DAYS[0])
-    sandbox.rows["stories"] = [{"id": "n", "timestamp": "2025-03-02T00:00:00Z"}]
-    project.load(DAYS[1])
-    assert project.ids() == ["n", "s000", "s001", "s002"]
-
-
-def test_a_full_refresh_replaces_the_table(project: Project) -> None:
-    """All history is read without a window, and rows that the API no longer has are gone."""
-    sandbox = project.serve(rows={"stories": stories(5)})
-    project.load(DAYS[0])
-    sandbox.rows["stories"] = [*stories(2), {"id": "old", "timestamp": "2019-01-01T00:00:00Z"}]
-    sandbox.requests.clear()
-    project.load(None)
-    assert project.ids() == ["old", "s000", "s001"]
-    assert asked(sandbox) == [("/v1/stories", {"offset": "0", "limit": "100"})]
-    project.load(None)
-    assert project.ids() == ["old", "s000", "s001"]
 
 
 def test_a_full_refresh_that_fails_half_way_leaves_the_table_whole(project: Project, waits: list[float]) -> None:
@@ -171,75 +139,8 @@ def test_runs_leave_no_files_behind(project: Project) -> None:
     assert {path.name for path in project.path.iterdir()} - before <= {"warehouse.duckdb", "warehouse.duckdb.lock"}
 
 
-def test_row_ids_are_as_dlt_makes_them(project: Project) -> None:
-    """Rows that go to the warehouse as tables have ids like those that dlt gives to rows one by one."""
-    project.serve(rows={"stories": stories(25)})
-    project.load()
-    project.serve(rows={"stories": [{**row, "id": f"n{row['id']}", "undeclared": 1} for row in stories(25)]})
-    project.load()
-    with duckdb.connect(str(project.path / "warehouse.duckdb")) as warehouse:
-        found = warehouse.sql(
-            "SELECT undeclared, COUNT(DISTINCT _dlt_id), MIN(LENGTH(_dlt_id)), MAX(LENGTH(_dlt_id)) "
-            "FROM analytics.stories GROUP BY ALL ORDER BY ALL"
-        ).fetchall()
-        columns = dict(warehouse.sql("SELECT column_name, is_nullable FROM duckdb_columns()").fetchall())
-    assert found == [(1, 25, 14, 14), (None, 25, 14, 14)]
-    assert columns["_dlt_id"] is False
-
-
-def test_the_destination_reads_its_settings_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By itself dlt resolves them sixteen times in a run, which is a fifth of a small one."""
-    resolved = []
-
-    def resolve(config: BaseConfiguration, **kwargs: Any) -> BaseConfiguration:  # noqa: ANN401 - dlt's signature
-        if not config.is_resolved():
-            resolved.append(config)
-        return resolve_configuration(config, **kwargs)
-
-    monkeypatch.setattr(reference, "resolve_configuration", resolve)
-    project.serve(rows={"stories": stories(3)})
-    project.load()
-    # with and without the dataset; and what only tells the capabilities
-    assert 1 <= len(resolved) <= 4
-
-
-def test_annotations_are_read_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By itself dlt reads those of a column's ``TypedDict`` for each column, hundreds of times in a run."""
-    read: Counter[type] = Counter()
-
-    def get_type_hints(spec: type, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - typing's signature
-        read[spec] += 1
-        return typing.get_type_hints(spec, **kwargs)
-
-    for module, name in ((validation, "get_type_hints"), (departures, "_get_type_hints")):
-        monkeypatch.setattr(module, name, get_type_hints)
-    departures._type_hints.cache_clear()  # noqa: SLF001 - else an earlier test has had them read
-    project.serve(rows={"stories": stories(3)})
-    project.load()
-    assert read[TTableSchema] == 1
-    assert set(read.values()) == {1}
-    # the load has put its own in place of the one above
-    assert validation.get_type_hints(TTableSchema) == typing.get_type_hints(TTableSchema)  # type: ignore[attr-defined]
-
-
 def test_the_collector_rests_during_a_load_and_no_longer() -> None:
     """Else it walks through all that is imported, once or twice in a load."""
     with open_warehouse():
         assert gc.get_freeze_count() > 1
     assert gc.get_freeze_count() == 0
-
-
-def _memory_limit() -> str:
-    with open_warehouse() as warehouse, warehouse.writer(), warehouse.sql() as client:
-        [(limit,)] = client.execute_sql("SELECT current_setting('memory_limit')") or []
-    return str(limit)
-
-
-def test_duckdb_keeps_to_its_memory(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes 128 MB for each core, not most of the machine's memory; a limit in the credentials wins."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    assert _memory_limit() == "366.2 MiB"
-    monkeypatch.delenv("DESTINATION__WAREHOUSE__CREDENTIALS", raising=False)
-    monkeypatch.setenv("DESTINATION__WAREHOUSE__CREDENTIALS__DATABASE", str(project.path / "other.duckdb"))
-    monkeypatch.setenv("DESTINATION__WAREHOUSE__CREDENTIALS__GLOBAL_CONFIG", '{"memory_limit": "700MiB"}')
-    assert _memory_limit() == "700.0 MiB"

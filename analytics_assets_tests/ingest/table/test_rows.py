@@ -4,6 +4,7 @@ import datetime as dt
 import zoneinfo
 from typing import Any
 
+import duckdb
 import pytest
 
 from analytics_assets.ingest.table import rows
@@ -213,3 +214,19 @@ def test_rows_are_whole_however_they_are_cut(
     assert (report.rows_read, report.rows_kept, report.rows_loaded) == (100, 100, 100)
     assert {row["id"]: row.get("undeclared") for row in project.table()} == expected
     assert len(project.ids()) == 100
+
+
+def test_row_ids_are_as_dlt_makes_them(project: Project) -> None:
+    """Rows that go to the warehouse as tables have ids like those that dlt gives to rows one by one."""
+    project.serve(rows={"stories": stories(25)})
+    project.load()
+    project.serve(rows={"stories": [{**row, "id": f"n{row['id']}", "undeclared": 1} for row in stories(25)]})
+    project.load()
+    with duckdb.connect(str(project.path / "warehouse.duckdb")) as warehouse:
+        found = warehouse.sql(
+            "SELECT undeclared, COUNT(DISTINCT _dlt_id), MIN(LENGTH(_dlt_id)), MAX(LENGTH(_dlt_id)) "
+            "FROM analytics.stories GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+        columns = dict(warehouse.sql("SELECT column_name, is_nullable FROM duckdb_columns()").fetchall())
+    assert found == [(1, 25, 14, 14), (None, 25, 14, 14)]
+    assert columns["_dlt_id"] is False

@@ -1,0 +1,238 @@
+"""Where a setting and the key come from, and how a wrong one is told."""
+
+import datetime as dt
+
+import pytest
+
+from analytics_assets.ingest.configured import SettingError, load_key, load_settings
+from analytics_assets.ingest.settings import EndpointOverrides, Settings
+from analytics_assets_tests.project import KEY, Project, reload_settings
+
+# environment text, and what it means
+VALUES: dict[str, tuple[str, object]] = {
+    "base_url": ("https://eu.example.com/api/", "https://eu.example.com/api"),
+    "allow_http": ("true", True),
+    "key_location": ("bearer", "bearer"),
+    "key_name": ("0012", "0012"),
+    "data_selector": ("result.items", "result.items"),
+    "total_selector": ("$.meta.total", "$.meta.total"),
+    "offset_param": ("page[offset]", "page[offset]"),
+    "limit_param": ("page[size]", "page[size]"),
+    "page_size": ("50", 50),
+    "window_start_param": ("filter[ts][_gte]", "filter[ts][_gte]"),
+    "window_end_param": ("filter[ts][_lt]", "filter[ts][_lt]"),
+    "window_format": ("epoch", "epoch"),
+    "window_end": ("inclusive", "inclusive"),
+    "extra_params": ('{"v": "2"}', {"v": "2"}),
+    "max_retries": ("0", 0),
+    "backoff_factor": ("0.5", 0.5),
+    "connect_timeout": ("1.5", 1.5),
+    "read_timeout": ("90", 90.0),
+    "response_timeout": ("120", 120.0),
+    "max_response_mb": ("8", 8),
+    "rejected_rows": ("fail", "fail"),
+    "new_columns": ("ignore", "ignore"),
+    "max_concurrent_requests": ("4", 4),
+    "max_requests_per_second": ("2.5", 2.5),
+    "max_window_days": ("7", 7),
+    "start_date": ("2024-02-29", dt.date(2024, 2, 29)),
+    "timezone": ("America/New_York", "America/New_York"),
+}
+
+
+WRONG = {
+    "base_url": "example.com",
+    "allow_http": "perhaps",
+    "key_location": "cookie",
+    "page_size": "0",
+    "window_format": "iso",
+    "window_end": "open",
+    "extra_params": "{v: 2}",
+    "max_retries": "-1",
+    "backoff_factor": "fast",
+    "read_timeout": "0",
+    "new_columns": "perhaps",
+    "start_date": "yesterday",
+    "timezone": "Mars/Olympus",
+}
+
+
+def _set_in_file(project: Project, file: str, line: str) -> None:
+    """Put a line into the table `[analytics_api]`, in the place of the one setting that is there."""
+    path = project.path / ".dlt" / file
+    default = 'base_url = "https://api.example.com"'
+    path.write_text(path.read_text().replace(default, line) if path.exists() else f"[analytics_api]\n{line}\n")
+    reload_settings()
+
+
+def test_every_setting_is_tried_here() -> None:
+    """A new setting gets a line in the table above."""
+    assert {*VALUES, "endpoints"} == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_defaults_yield_to_the_file_and_the_file_to_the_environment(project: Project, name: str) -> None:
+    """Precedence: default, then `.dlt/config.toml`, then the environment."""
+    text, value = VALUES[name]
+    default = Settings().model_dump()[name]
+    assert getattr(load_settings(), name) == default != value
+    in_toml = value if isinstance(value, bool | int | float) else f'"{text}"'
+    toml = {"extra_params": '{ v = "2" }', "allow_http": "true"}.get(name, in_toml)
+    _set_in_file(project, "config.toml", f"{name} = {toml}")
+    assert getattr(load_settings(), name) == value
+    project.configure(**{name: default})
+    assert getattr(load_settings(), name) == default
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_setting_can_be_an_environment_variable(project: Project, name: str) -> None:
+    """`ANALYTICS_API__<NAME>` sets it, text as environment variables are."""
+    text, value = VALUES[name]
+    project.configure(**{name: text})
+    assert getattr(load_settings(), name) == value
+
+
+def test_no_total_can_be_said_by_the_environment(project: Project) -> None:
+    """An empty variable is a value: there is no total."""
+    project.configure(total_selector="")
+    assert load_settings().total_selector == ""
+
+
+def test_overrides_stand_above_all(project: Project) -> None:
+    """What a resource is given in code or run config wins; what it is not given does not count."""
+    project.configure(page_size=10, max_retries=1)
+    settings = load_settings({"page_size": 20, "max_retries": None})
+    assert (settings.page_size, settings.max_retries) == (20, 1)
+
+
+def test_an_endpoint_is_overridden_from_file_and_environment(project: Project) -> None:
+    """`[analytics_api.endpoints.<name>]` and its variables fill each other up."""
+    project.write("config.toml", '\n[analytics_api.endpoints.stories]\npath = "/v2/stories"\ncursor = "posted"\n')
+    project.configure(endpoints__stories__cursor="created", endpoints__user_insights__id="uid")
+    assert load_settings().endpoints == {
+        "stories": EndpointOverrides(path="/v2/stories", cursor="created"),
+        "user_insights": EndpointOverrides(id="uid"),
+    }
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_value_is_named_with_what_is_allowed(project: Project, name: str) -> None:
+    """One line: the setting, its value, what is allowed."""
+    project.configure(**{name: WRONG[name]})
+    with pytest.raises(SettingError) as caught:
+        load_settings()
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"analytics_api.{name} = ")
+    assert WRONG[name] in line
+
+
+def test_several_wrong_values_are_all_named(project: Project) -> None:
+    """Nobody has to run it twice to learn of two mistakes."""
+    project.configure(page_size="many", timezone="UTC+1")
+    with pytest.raises(SettingError) as caught:
+        load_settings()
+    assert [line.partition(" = ")[0] for line in str(caught.value).splitlines()] == [
+        "analytics_api.page_size",
+        "analytics_api.timezone",
+    ]
+
+
+def test_an_unknown_name_in_the_file_is_refused(project: Project) -> None:
+    """A misspelt setting is told, with all the names there are, not passed over."""
+    project.write("config.toml", "\n[analytics_api.endpoints.stories]\npaht = '/x'\n")
+    with pytest.raises(SettingError, match=r"analytics_api\.endpoints\.stories\.paht"):
+        load_settings()
+
+
+def test_an_unknown_name_lists_every_setting(project: Project) -> None:
+    """The message lists every setting."""
+    _set_in_file(project, "config.toml", "pagesize = 5")
+    with pytest.raises(SettingError) as caught:
+        load_settings()
+    assert str(caught.value).startswith("analytics_api.pagesize: no such setting; known are ")
+    assert all(name in str(caught.value) for name in Settings.model_fields)
+
+
+def test_an_unknown_endpoint_is_refused(project: Project) -> None:
+    """Overrides for an endpoint that does not exist are a mistake."""
+    project.write("config.toml", "\n[analytics_api.endpoints.reels]\npath = '/x'\n")
+    with pytest.raises(SettingError, match=r"reels.*known are.*stories"):
+        load_settings()
+
+
+@pytest.mark.parametrize("variable", ["PAGESIZE", "API_KEY", "ENDPOINTS__REELS__PATH", "ENDPOINTS__STORIES__PAHT"])
+def test_an_unknown_variable_is_refused(project: Project, variable: str) -> None:
+    """A misspelt variable is told by its name and not its value."""
+    project.configure(**{variable: KEY})
+    with pytest.raises(SettingError) as caught:
+        load_settings()
+    assert f"ANALYTICS_API__{variable}: no such setting; known are" in str(caught.value)
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://api.example.com?api_key={KEY}",
+        f"https://api.example.com/v1#{KEY}",
+        f"https://me:{KEY.replace('/', '')}@api.example.com",
+    ],
+)
+def test_a_secret_in_a_wrong_place_is_not_repeated(project: Project, url: str) -> None:
+    """A key that strayed into the base URL is refused without being told."""
+    project.configure(base_url=url)
+    with pytest.raises(SettingError, match="without a query, fragment or user name") as caught:
+        load_settings()
+    assert "sandbox+key" not in str(caught.value)
+
+
+@pytest.mark.parametrize("file", ["config.toml", "secrets.toml"])
+def test_a_key_under_the_settings_is_not_repeated(project: Project, file: str) -> None:
+    """`api_key` under `[analytics_api]` is no setting; the message names it without its value."""
+    _set_in_file(project, file, f'api_key = "{KEY}"')
+    with pytest.raises(SettingError, match=r"analytics_api\.api_key: no such setting") as caught:
+        load_settings()
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["0012", "true", "1e5", "{}", '"quoted"', "2025-01-01", KEY])
+def test_a_key_stays_text(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """A key is not a number, a date or JSON, however it looks."""
+    monkeypatch.setenv("API_KEY", key)
+    assert load_key() == key
+
+
+def test_the_key_may_stand_in_the_secrets_file(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`api_key` in `.dlt/secrets.toml` is found; the environment wins over it."""
+    project.write("secrets.toml", 'api_key = "0013"\n')
+    assert load_key() == KEY
+    monkeypatch.delenv("API_KEY")
+    assert load_key() == "0013"
+
+
+@pytest.mark.parametrize("key", [None, "", "   "])
+def test_a_missing_key_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
+    """None, empty and blank are the same: no key, and where to put one."""
+    if key is None:
+        monkeypatch.delenv("API_KEY")
+    else:
+        monkeypatch.setenv("API_KEY", key)
+    with pytest.raises(SettingError, match=r"API_KEY.*secrets\.toml"):
+        load_key()
+
+
+def test_white_space_around_a_key_is_not_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key read from a file ends with a line break."""
+    monkeypatch.setenv("API_KEY", f" {KEY}\n")
+    assert load_key() == KEY
+
+
+@pytest.mark.parametrize("key", ["abc\ndefghi", "schl€ssel"])
+def test_a_key_that_no_request_can_carry_is_refused_without_being_told(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """A key with a line break or a curly quote was copied wrongly; http.client would quote it whole."""
+    monkeypatch.setenv("API_KEY", key)
+    with pytest.raises(SettingError, match="copy it anew") as caught:
+        load_key()
+    assert key not in str(caught.value)
