@@ -236,3 +236,23 @@ def test_a_key_that_no_request_can_carry_is_refused_without_being_told(
     with pytest.raises(SettingError, match="copy it anew") as caught:
         load_key()
     assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        ({"cursor": "media_url"}, "cursor 'media_url' must be a declared timestamp column"),
+        ({"cursor": "like_count"}, "cursor 'like_count' must be a declared timestamp column"),
+        # the id takes the name, so that the column of that name is text
+        ({"id": "posted", "cursor": "posted"}, "cursor 'posted' must be a declared timestamp column"),
+    ],
+    ids=str,
+)
+def test_an_override_that_makes_no_endpoint_is_refused(
+    project: Project, overrides: dict[str, str], reason: str
+) -> None:
+    """Before anything is asked, in one line: the endpoint, and why it is none."""
+    project.configure(**{f"endpoints__stories__{name}": value for name, value in overrides.items()})
+    with pytest.raises(SettingError) as caught:
+        load_settings()
+    assert str(caught.value) == f"analytics_api: endpoint 'stories': {reason}"

@@ -4,15 +4,19 @@ import typing
 from collections import Counter
 from typing import Any
 
+import dlt
 import pytest
 from dlt.common import validation
 from dlt.common.configuration import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
-from dlt.common.destination import reference
+from dlt.common.destination import Destination, reference
+from dlt.common.schema import Schema
 from dlt.common.schema.typing import TTableSchema
 
 from analytics_assets.ingest import departures
-from analytics_assets_tests.project import Project, stories
+from analytics_assets.ingest.window import Window
+from analytics_assets_tests.project import WINDOW, Project, stories
+from analytics_assets_tests.warehouses import Postgres, types
 
 
 def test_the_destination_reads_its_settings_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,3 +52,46 @@ def test_annotations_are_read_once(project: Project, monkeypatch: pytest.MonkeyP
     assert set(read.values()) == {1}
     # the load has put its own in place of the one above
     assert validation.get_type_hints(TTableSchema) == typing.get_type_hints(TTableSchema)  # type: ignore[attr-defined]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("window", [WINDOW, None], ids=["window", "full refresh"])
+def test_a_declared_json_column_is_jsonb(project: Project, postgres: Postgres, window: Window | None) -> None:
+    """By itself dlt makes ``json`` of it, in which no value can be compared with another."""
+    project.serve(rows={"media_insights": [{"id": "m1", "timestamp": "2025-03-01T00:00:00Z", "value": {"a": 1}}]})
+    project.load(window, "media_insights")
+    assert types(postgres, "media_insights")["value"] == "jsonb"
+    assert postgres.execute("SELECT id FROM analytics.media_insights WHERE value = '{\"a\": 1}'") == [("m1",)]
+
+
+def test_the_file_format_is_left_out_for_the_block_alone() -> None:
+    """What is loaded afterwards is Parquet as before, also where making the table has failed."""
+    schema = Schema("analytics_api")
+    schema.update_table({"name": "stories", "columns": {}, "file_format": "parquet"})
+
+    def fails() -> None:
+        with departures.as_jsonb(schema, "stories"):
+            assert "file_format" not in schema.tables["stories"]
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        fails()
+    assert schema.tables["stories"]["file_format"] == "parquet"
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+def test_dlt_by_itself_merges_without_a_transaction(kind: str) -> None:
+    """Once dlt says of both kinds that they have transactions, ``destination_arguments`` need not."""
+    assert not Destination.from_reference(kind).capabilities().supports_transactions
+
+
+def test_dlt_by_itself_makes_json_of_json_columns_in_parquet() -> None:
+    """Once dlt makes ``jsonb`` of them, ``as_jsonb`` can go."""
+    mapper = dlt.destinations.postgres().capabilities().get_type_mapper()
+    made = {
+        file_format: mapper.to_destination_type(
+            {"name": "value", "data_type": "json"}, {"name": "t", "columns": {}, "file_format": file_format}
+        )
+        for file_format in ("parquet", "insert_values")
+    }
+    assert made == {"parquet": "json", "insert_values": "jsonb"}
