@@ -4,9 +4,11 @@ import datetime as dt
 
 import pytest
 
+from analytics_assets.ingest.warehouse.merge import REPLACE, merge_by_id
 from analytics_assets.ingest.window import Window
 from analytics_assets_tests.concurrency.test_duckdb import of_days
-from analytics_assets_tests.project import Project, asked, stories
+from analytics_assets_tests.project import Project, Row, asked, stories
+from analytics_assets_tests.warehouses import Warehouse, contents
 
 DAYS = [Window.of_day(dt.date(2025, 3, day)) for day in (1, 2)]
 
@@ -46,3 +48,37 @@ def test_a_window_after_a_full_refresh(project: Project, name: str) -> None:
     sandbox.rows[name] = [{**row, **more} for row in of_days(3, "2025-03-01")]
     project.load(None, name)
     assert len(project.ids(name)) == 3
+
+
+def test_every_merge_says_the_same_things() -> None:
+    """What one kind of load says and the other leaves out would stay as the warehouse has it stored."""
+    for updated in (None, "updated_at"):
+        assert merge_by_id("id", "held", "came", updated).keys() == REPLACE.keys()
+
+
+# updated_at of the row that the table holds and of the one that comes, by the hour, and whether the second is taken
+STATES: dict[str, tuple[int | None, int | None, bool]] = {
+    "newer": (2, 3, True),
+    "the same": (2, 2, True),
+    "older": (2, 1, False),
+    "not known what comes": (2, None, True),
+    "not known what is held": (None, 1, True),
+    "not known at all": (None, None, True),
+}
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_an_older_state_is_passed_over(project: Project, warehouse: Warehouse, case: str) -> None:
+    """Only what is known to be older than what the table holds; its neighbours are taken as they come."""
+    held, came, is_taken = STATES[case]
+
+    def state(name: str, value: int, hour: int | None) -> Row:
+        updated = None if hour is None else f"2025-03-01T{hour:02d}:00:00Z"
+        return {"id": name, "timestamp": "2025-03-01T00:00:00Z", "profile_views": value, "updated_at": updated}
+
+    sandbox = project.serve(rows={"media_insights": [state("a", 1, held), state("b", 1, 2)]})
+    project.load(DAYS[0], "media_insights")
+    sandbox.rows["media_insights"] = [state("a", 2, came), state("b", 2, 3), state("c", 2, None)]
+    project.load(DAYS[0], "media_insights")
+    found = [(row["id"], row["profile_views"]) for row in contents(warehouse, "media_insights")]
+    assert found == [("a", 2 if is_taken else 1), ("b", 2), ("c", 2)]
