@@ -2,19 +2,19 @@
 
 import enum
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
-from analytics_assets.catalogue import Loaded, materialization_metadata
+from analytics_assets.catalogue import Loaded, day_metadata, materialization_metadata
 from analytics_assets.checks import check_results, check_specs
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import explain
 from analytics_assets.ingest.load import open_pipeline
 from analytics_assets.ingest.window import Window
-from analytics_assets.partitions import Slice, slices_of
+from analytics_assets.partitions import Slice, partition_keys_of, slices_of
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets.translator import DltLoader, EndpointTranslator
 
@@ -53,7 +53,15 @@ class EndpointLoad:
     def run(self, sync_mode: SyncMode) -> list[Loaded]:
         """Load all history, or the windows of the run's partitions; each is proven when it is returned."""
         if sync_mode is SyncMode.full_refresh:
-            return [self._load(None)]
+            loaded = [self._load(None)]
+            self._record_history(loaded[0])
+            return loaded
+        if not partition_keys_of(self.context):
+            raise dg.Failure(
+                f"{self.endpoint.name}: no partition was chosen: choose a day or a range of days, or sync_mode "
+                "full_refresh in the run's config, which needs none",
+                allow_retries=False,
+            )
         asset_key = dg.AssetKey(self.endpoint.name)
         slices = slices_of(self.context, self.api.settings().max_window_days)
         loaded = []
@@ -61,8 +69,15 @@ class EndpointLoad:
             loaded.append(self._load(part.window))
             if len(slices) > 1:
                 # at once, for what is loaded stays loaded when a later slice fails
-                _record(self.context, asset_key, part, loaded[-1])
+                _record(self.context, asset_key, part.partition_keys, loaded[-1])
         return loaded
+
+    def _record_history(self, loaded: Loaded) -> None:
+        """Have each day up to today show as materialized with its own rows; those of the run itself do by Dagster."""
+        partitions = self.context.assets_def.partitions_def
+        days = partitions.get_partition_keys() if partitions else []
+        of_run = set(partition_keys_of(self.context))
+        _record(self.context, dg.AssetKey(self.endpoint.name), [day for day in days if day not in of_run], loaded)
 
     def _load(self, window: Window | None) -> Loaded:
         name, log = self.endpoint.name, self.context.log
@@ -102,10 +117,14 @@ def build_asset(
                 raise
             failure = dg.Failure(f"{endpoint.name}: {problem.message}", allow_retries=problem.is_transient)
         else:
+            days, reports = partition_keys_of(context), [part.report for part in loaded]
+            if len(days) > 1 or config.sync_mode is SyncMode.full_refresh:
+                for day in days:
+                    context.add_asset_metadata(day_metadata(reports, day), endpoint.name, day)
             yield dg.MaterializeResult(
                 asset_key=endpoint.name,
-                metadata=materialization_metadata(endpoint, loaded, single=len(context.partition_keys) == 1),
-                check_results=check_results(endpoint, [part.report for part in loaded]),
+                metadata=materialization_metadata(endpoint, loaded, single=len(days) == 1),
+                check_results=check_results(endpoint, reports),
             )
             return
         # outside of the `except`, so that the reader sees one message and not dlt's layers around it
@@ -139,12 +158,11 @@ def _not_yet_loaded(context: dg.AssetExecutionContext, asset_key: dg.AssetKey, s
     return rest or slices[-1:]
 
 
-def _record(context: dg.AssetExecutionContext, asset_key: dg.AssetKey, part: Slice, loaded: Loaded) -> None:
-    for day in part.partition_keys:
-        context.log_event(
-            dg.AssetMaterialization(
-                asset_key=asset_key,
-                partition=day,
-                metadata={"window": str(part.window), "rows": loaded.report.rows_kept},
-            )
-        )
+def _record(context: dg.AssetExecutionContext, asset_key: dg.AssetKey, days: Iterable[str], loaded: Loaded) -> None:
+    """Have days show as materialized now, each with its own rows."""
+    for day in days:
+        metadata: dict[str, str | int] = {
+            "window": str(loaded.report.window or "all history"),
+            **day_metadata([loaded.report], day),
+        }
+        context.log_event(dg.AssetMaterialization(asset_key=asset_key, partition=day, metadata=metadata))

@@ -29,7 +29,7 @@ class Loaded:
 def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single: bool) -> dict[str, Any]:
     """Return the metadata of a load of one or more windows; counts are sums. ``dagster/…`` names are Dagster's own.
 
-    ``single``: the load was of one partition. The metadata of a range stands at each of its partitions.
+    ``single``: the load was of one partition. What a range has stands at each of its days, but for ``day_metadata``.
     """
     reports = [part.report for part in loaded]
     undeclared = undeclared_rows(reports)
@@ -69,6 +69,12 @@ def _undeclared(reports: list[WindowReport]) -> list[Column]:
         Column(name=column.name, data_type=column.data_type, description=column.description)
         for column, _ in undeclared_columns(reports)
     ]
+
+
+def day_metadata(reports: list[WindowReport], day: str) -> dict[str, int]:
+    """Return what a day has of its own where it was loaded with others; the rest stands at each of them."""
+    rows = sum(report.rows_by_day.get(day, 0) for report in reports)
+    return {"rows": rows, "dagster/partition_row_count": rows}
 
 
 def undeclared_rows(reports: list[WindowReport]) -> list[dict[str, object]]:

@@ -26,12 +26,17 @@ def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
     )
 
 
+def partition_keys_of(context: dg.AssetExecutionContext) -> list[str]:
+    """Return the days of the run; empty where it was launched without a partition."""
+    return list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else []
+
+
 def slices_of(context: dg.AssetExecutionContext, max_days: int) -> list[Slice]:
     """Return the windows of the run's partition, or of its range of partitions, none longer than ``max_days``."""
     partitions = context.assets_def.partitions_def
     if not isinstance(partitions, dg.DailyPartitionsDefinition):
         raise TypeError(f"{context.assets_def} has no daily partitions")
-    keys = list(context.partition_keys)
+    keys = partition_keys_of(context)
     slices = []
     for first in range(0, len(keys), max_days):
         part = tuple(keys[first : first + max_days])

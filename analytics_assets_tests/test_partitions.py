@@ -6,10 +6,12 @@ import dagster as dg
 import pytest
 
 from analytics_assets.build import build_definitions
+from analytics_assets.ingest.configured import load_settings
+from analytics_assets.partitions import daily_partitions
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.asked import Asked
 from analytics_assets.sandbox.faults import Fault
-from analytics_assets_tests.project import NO_RETRIES, Project, Row
+from analytics_assets_tests.project import NO_RETRIES, Project, Row, message_of
 
 KEY = dg.AssetKey("stories")
 
@@ -53,7 +55,7 @@ def test_a_range_is_cut_into_slices(project: Project) -> None:
     ]
     assert project.ids() == [f"s{day:02}" for day in range(1, 8)]
     metadata = result.get_asset_materialization_events()[-1].materialization.metadata
-    assert (metadata["rows"].value, metadata["requests"].value) == (7, 3)
+    assert (metadata["rows_loaded"].value, metadata["requests"].value) == (7, 3)
 
 
 def test_slices_stay_loaded_when_a_later_one_fails(project: Project) -> None:
@@ -126,3 +128,70 @@ def test_a_run_that_is_executed_again(project: Project, tags: dict[str, str], ag
 def execute(instance: dg.DagsterInstance, tags: dict[str, str], **options: Any) -> dg.JobExecutionResult:  # noqa: ANN401
     """Execute the job on an instance."""
     return dg.execute_job(dg.reconstructable(job), instance=instance, tags=tags, **options)
+
+
+def rows_by_day(instance: dg.DagsterInstance) -> dict[str, int]:
+    """Return what the newest materialization of each day says of its rows."""
+    records = instance.fetch_materializations(dg.AssetRecordsFilter(asset_key=KEY), limit=5000, ascending=True).records
+    found = {}
+    for record in records:
+        made = record.asset_materialization
+        if made is not None and record.partition_key:
+            assert made.metadata["dagster/partition_row_count"].value == made.metadata["rows"].value
+            found[record.partition_key] = made.metadata["rows"].value
+    return found
+
+
+def stories_of(**counts: int) -> list[Row]:
+    """Return that many stories of each day: ``d01=3``."""
+    return [
+        {"id": f"{day}-{number}", "timestamp": f"2025-03-{day[1:]}T{number:02}:30:00Z"}
+        for day, count in counts.items()
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("max_window_days", [31, 2], ids=["one window", "slices"])
+def test_each_day_of_a_range_says_its_own_rows(project: Project, max_window_days: int) -> None:
+    """Not the range's: else every plot in the UI is flat."""
+    project.serve(rows={"stories": stories_of(d01=3, d02=0, d03=5, d04=1)})
+    project.configure(max_window_days=max_window_days)
+    instance = project.instance()
+    result = project.materialize(day="2025-03-01", until="2025-03-04", instance=instance)
+    assert result.success
+    assert rows_by_day(instance) == {"2025-03-01": 3, "2025-03-02": 0, "2025-03-03": 5, "2025-03-04": 1}
+
+
+def test_a_day_is_one_of_the_partitions_time_zone(project: Project) -> None:
+    """A row at half past eleven in the evening of UTC is of the next day in Berlin."""
+    rows = [{"id": "a", "timestamp": "2025-02-28T23:30:00Z"}, {"id": "b", "timestamp": "2025-03-01T23:30:00Z"}]
+    project.serve(rows={"stories": rows})
+    project.configure(timezone="Europe/Berlin")
+    instance = project.instance()
+    assert project.materialize(day="2025-03-01", until="2025-03-02", instance=instance).success
+    assert rows_by_day(instance) == {"2025-03-01": 1, "2025-03-02": 1}
+
+
+@pytest.mark.parametrize("day", [None, "2025-03-03"], ids=["no partition", "a partition"])
+def test_a_full_refresh_shows_each_day_with_its_own_rows(project: Project, day: str | None) -> None:
+    """It needs no partition, which is the natural click in the launchpad; every day up to today is loaded by it."""
+    project.serve(rows={"stories": [{"id": "old", "timestamp": "2019-01-01T00:00:00Z"}, *stories_of(d01=3, d03=5)]})
+    project.configure(start_date="2025-02-27")
+    instance = project.instance()
+    result = project.materialize(day=day, full_refresh=True, instance=instance)
+    assert result.success
+    assert len(project.table()) == 9
+    by_day = rows_by_day(instance)
+    assert {day: rows for day, rows in by_day.items() if rows} == {"2025-03-01": 3, "2025-03-03": 5}
+    assert set(by_day) == set(daily_partitions(load_settings()).get_partition_keys())
+    made = result.asset_materializations_for_node("stories")[-1]
+    assert made.metadata["rows_loaded"].value == 9
+
+
+def test_an_incremental_run_without_a_partition_is_refused_in_words(project: Project) -> None:
+    """It says what to choose, and asks nothing."""
+    sandbox = project.serve(rows={"stories": stories_of(d01=3)})
+    result = project.materialize(day=None)
+    assert message_of(result).startswith("stories: no partition was chosen: choose a day or a range of days")
+    assert sandbox.requests == []
+    assert project.table() == []

@@ -80,7 +80,9 @@ class Endpoint:
         columns = {column.name: column for column in self.columns}
         for ours, theirs in ((self.id, id), (self.cursor, cursor)):
             if theirs and theirs not in columns:
-                columns[theirs] = replace(columns.pop(ours), name=theirs)
+                # the column may have got another use: the field that was the cursor can be the id now
+                taken = columns[ours] if ours in {id, cursor} else columns.pop(ours)
+                columns[theirs] = replace(taken, name=theirs)
         merge_key = columns[id or self.id]
         columns[merge_key.name] = replace(merge_key, nullable=False)
         return replace(

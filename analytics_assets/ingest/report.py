@@ -40,6 +40,8 @@ class WindowReport:
     rows_outside: int
     rows_without_cursor: int
     rows_kept: int
+    rows_by_day: Mapping[str, int]
+    """Rows kept that have a cursor, by its day in the partitions' time zone."""
     rejected: Mapping[str, int]
     fields: frozenset[str]
     """Every field that a row had."""
@@ -109,6 +111,7 @@ class Reading:
             rows_outside=kept.outside,
             rows_without_cursor=kept.without_cursor,
             rows_kept=kept.kept,
+            rows_by_day=dict(kept.by_day),
             rejected=dict(kept.rejected),
             fields=frozenset(kept.fields),
             columns=tuple(replace(column) for column in kept.layout.columns) if kept.layout else (),

@@ -6,7 +6,7 @@ import pytest
 
 from analytics_assets.ingest.configured import SettingError, load_key, load_settings
 from analytics_assets.ingest.settings import EndpointOverrides, Settings
-from analytics_assets_tests.project import KEY, Project, reload_settings
+from analytics_assets_tests.project import KEY, Project, endpoint_of, reload_settings
 
 # environment text, and what it means
 VALUES: dict[str, tuple[str, object]] = {
@@ -256,3 +256,11 @@ def test_an_override_that_makes_no_endpoint_is_refused(
     with pytest.raises(SettingError) as caught:
         load_settings()
     assert str(caught.value) == f"analytics_api: endpoint 'stories': {reason}"
+
+
+def test_a_field_may_change_its_use(project: Project) -> None:
+    """What was the cursor can be the id, where another field is the cursor."""
+    project.configure(endpoints__stories__id="timestamp", endpoints__stories__cursor="posted")
+    endpoint = endpoint_of("stories")
+    assert (endpoint.id, endpoint.cursor) == ("timestamp", "posted")
+    assert {column.name for column in endpoint.columns} >= {"timestamp", "posted"}

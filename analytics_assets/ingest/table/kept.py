@@ -16,6 +16,8 @@ class RowsKept:
     outside: int = 0
     """Dropped, because their cursor is outside of the window."""
     without_cursor: int = 0
+    by_day: Counter[str] = field(default_factory=Counter)
+    """Rows kept that have a cursor, by its day in the partitions' time zone: ``2025-03-01``."""
     rejected: Counter[str] = field(default_factory=Counter)
     """Set aside, by reason."""
     fields: set[str] = field(default_factory=set)

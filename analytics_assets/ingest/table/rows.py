@@ -53,6 +53,7 @@ class PageRows:
         self._window = window
         self._fail_on_rejected = settings.rejected_rows == "fail"
         self._new_columns = settings.new_columns
+        self._timezone = settings.timezone
         self._waiting: list[Any] = []
         self._converted: list[pa.Table] = []
         self._layout: Layout
@@ -143,6 +144,7 @@ class PageRows:
             rejected += [(rows[i], reasons[i]) for i in sorted(reasons)]
         self._set_aside(rejected)
         kept.kept += table.num_rows
+        kept.by_day.update(self._days(table))
         if len(kept.preview) < _PREVIEW_ROWS:
             kept.preview += table.slice(0, _PREVIEW_ROWS - len(kept.preview)).to_pylist()
         self._converted.append(table)
@@ -175,6 +177,13 @@ class PageRows:
             return pa.repeat(pa.scalar(value=True), len(cursor))
         start, end = (pa.scalar(edge, ARROW_TYPES["timestamp"]) for edge in (self._window.start, self._window.end))
         return pc.fill_null(pc.and_(pc.greater_equal(cursor, start), pc.less(cursor, end)), fill_value=True)
+
+    def _days(self, table: pa.Table) -> dict[str, int]:
+        """Return how many of the rows are of which day."""
+        cursor = table[self._layout.names[self._endpoint.cursor]]
+        days = pc.floor_temporal(cursor.cast(pa.timestamp("us", self._timezone)), unit="day")
+        counted = pc.value_counts(days.combine_chunks().drop_null())
+        return {f"{one['values']:%Y-%m-%d}": one["counts"] for one in counted.to_pylist()}
 
     def _set_aside(self, rejected: list[tuple[Any, str]]) -> None:
         window = str(self._window or "all history")

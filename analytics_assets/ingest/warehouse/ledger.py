@@ -45,7 +45,11 @@ LEDGER_COLUMNS = _columns(
     ("pages", "bigint", "Pages that were read in the pass that counts"),
     ("requests", "bigint", "Requests on the wire, retries and abandoned passes included"),
     ("retries", "bigint", "Requests made again after a refusal or a broken connection"),
-    ("rereads", "bigint", "Passes over the window that were given up because rows moved"),
+    (
+        "rereads",
+        "bigint",
+        "Passes over the window that were given up because rows moved, or columns of the table changed, meanwhile",
+    ),
     ("api_total", "bigint", "Rows in the window, as the API says; null if it does not"),
     ("rows_read", "bigint", "Rows that came"),
     ("distinct_ids", "bigint", "Different ids among them"),

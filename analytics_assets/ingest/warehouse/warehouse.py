@@ -103,6 +103,7 @@ class Warehouse:
         )
         [(came, held)] = figures or []
         if not (came if kept is None else kept) == came == held:
-            what = f"{kept} rows were kept, {came} reached the warehouse, {held} are in the table; run it again"
+            of_kept = came if kept is None else kept
+            what = f"{of_kept} rows were kept, {came} reached the warehouse, {held} are in the table; run it again"
             raise ApiError("incomplete", f"incomplete: {report.endpoint}: {what}")
         return int(loaded)
