@@ -44,35 +44,38 @@ def test_the_default_is_a_file_in_this_folder(project: Project) -> None:
     assert (project.path / "warehouse.duckdb").exists()
 
 
-def _lose(monkeypatch: pytest.MonkeyPatch, *datasets: str) -> None:
-    """Have a warehouse that says all is well, and has a row less in the stories of these datasets."""
+def _lose(monkeypatch: pytest.MonkeyPatch, *tables: str) -> None:
+    """Have a warehouse that says all is well, and has a row less in these tables."""
     original = WindowPipeline.load
 
     def lossy(self: WindowPipeline, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - dlt's signature
         info = original(self, *args, **kwargs)
         with self.sql_client() as client:
-            for dataset in datasets:
-                client.execute_sql(f"DELETE FROM {dataset}.stories WHERE id = 's001'")  # noqa: S608 - names of the code
+            for table in tables:
+                client.execute_sql(f"DELETE FROM {table} WHERE id = 's001'")  # noqa: S608 - names of the code
         return info
 
     monkeypatch.setattr(WindowPipeline, "load", lossy)
 
 
 @pytest.mark.parametrize(
-    ("datasets", "what"),
+    ("tables", "what"),
     [
-        (["analytics"], "3 rows were kept, 3 reached the warehouse, 2 are in the table"),
-        (["analytics", "analytics_staging"], "3 rows were kept, 2 reached the warehouse, 2 are in the table"),
+        (["analytics.stories"], "3 rows were kept, 3 reached the warehouse, 2 are in the table"),
+        (
+            ["analytics.stories", "analytics_staging.stories"],
+            "3 rows were kept, 2 reached the warehouse, 2 are in the table",
+        ),
     ],
     ids=["lost in the merge", "lost on the way"],
 )
 def test_a_row_that_is_missing_fails_the_load(
-    project: Project, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, datasets: list[str], what: str
+    project: Project, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, tables: list[str], what: str
 ) -> None:
     """The message says how many were kept, came and are there; running it again repairs it."""
     project.serve(rows={"stories": stories(3)})
     with monkeypatch.context() as patch:
-        _lose(patch, *datasets)
+        _lose(patch, *tables)
         with pytest.raises(ApiError, match=what) as failed:
             project.load()
     assert (failed.value.problem.kind, failed.value.problem.is_transient) == ("incomplete", True)
@@ -88,16 +91,17 @@ def test_ids_that_came_twice_are_looked_for_once(
     is_lost: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     """How many ids were kept is not known then, so each that reached the warehouse has to be in the table."""
-    rows = [*stories(3), {**stories(2)[1], "like_count": 9}]
-    project.serve(rows={"stories": rows}, shape=Shape(key=KEY, total_path=None))
+    rows = [{**row, "updated_at": row["timestamp"]} for row in stories(3)]
+    rows.append({**rows[1], "updated_at": f"{DAY}T23:00:00Z"})
+    project.serve(rows={"media_insights": rows}, shape=Shape(key=KEY, total_path=None))
     if is_lost:
-        _lose(monkeypatch, "analytics")
-        with pytest.raises(ApiError, match="3 reached the warehouse, 2 are in the table"):
-            project.load()
+        _lose(monkeypatch, "analytics.media_insights")
+        with pytest.raises(ApiError, match="3 rows were kept, 3 reached the warehouse, 2 are in the table"):
+            project.load(WINDOW, "media_insights")
     else:
-        report = project.load()
+        report = project.load(WINDOW, "media_insights")
         assert (report.rows_kept, report.rows_loaded) == (4, 3)
-        assert len(contents(warehouse, "stories")) == 3
+        assert len(contents(warehouse, "media_insights")) == 3
 
 
 def test_a_newer_state_that_the_table_holds_counts(project: Project, warehouse: Warehouse) -> None:
