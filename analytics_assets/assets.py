@@ -8,21 +8,19 @@ from typing import Any
 
 import dagster as dg
 
-from analytics_assets.catalogue import Loaded, day_metadata, materialization_metadata
+from analytics_assets.catalogue import Loaded, materialization_metadata
 from analytics_assets.checks import check_results, check_specs
+from analytics_assets.history import not_yet_loaded, of_each_day, record
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import explain
 from analytics_assets.ingest.load import open_pipeline
 from analytics_assets.ingest.window import Window
-from analytics_assets.partitions import Slice, partition_keys_of, slices_of
+from analytics_assets.partitions import partition_keys_of, slices_of
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets.translator import DltLoader, EndpointTranslator
 
 # the API's own retries are used up by then: give it a minute or two before the step begins anew
 STEP_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-# set by Dagster on "re-execute from failure", and on no other run that has a parent
-_RESUMES = "dagster/is_resume_retry"
-_RECORDS = 1000
 # Dagster shows a terminal what a step wrote by way of a `tail` process, and ends that when the step has ended; what it
 # has not read by then is never shown, and that is where the reason of a failure stands (dagster issue 23336).
 _TAIL_WAIT = "DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH"
@@ -53,7 +51,7 @@ class EndpointLoad:
     def run(self, sync_mode: SyncMode) -> list[Loaded]:
         """Load all history, or the windows of the run's partitions; each is proven when it is returned."""
         if sync_mode is SyncMode.full_refresh:
-            loaded = [self._load(None)]
+            loaded = [self._load(None, partition_keys_of(self.context))]
             self._record_history(loaded[0])
             return loaded
         if not partition_keys_of(self.context):
@@ -65,28 +63,29 @@ class EndpointLoad:
         asset_key = dg.AssetKey(self.endpoint.name)
         slices = slices_of(self.context, self.api.settings().max_window_days)
         loaded = []
-        for part in _not_yet_loaded(self.context, asset_key, slices):
-            loaded.append(self._load(part.window))
+        for part in not_yet_loaded(self.context, asset_key, slices):
+            loaded.append(self._load(part.window, part.partition_keys))
             if len(slices) > 1:
                 # at once, for what is loaded stays loaded when a later slice fails
-                _record(self.context, asset_key, part.partition_keys, loaded[-1])
+                record(self.context, asset_key, part.partition_keys, loaded[-1])
         return loaded
 
     def _record_history(self, loaded: Loaded) -> None:
         """Have each day up to today show as materialized with its own rows; those of the run itself do by Dagster."""
         partitions = self.context.assets_def.partitions_def
         days = partitions.get_partition_keys() if partitions else []
-        of_run = set(partition_keys_of(self.context))
-        _record(self.context, dg.AssetKey(self.endpoint.name), [day for day in days if day not in of_run], loaded)
+        others = [day for day in days if day not in loaded.days]
+        record(self.context, dg.AssetKey(self.endpoint.name), others, loaded)
 
-    def _load(self, window: Window | None) -> Loaded:
+    def _load(self, window: Window | None, days: Iterable[str]) -> Loaded:
         name, log = self.endpoint.name, self.context.log
         source, reading = self.api.source(self.endpoint, window, self.context.run.run_id, log)
         log.info("%s: asking for %s", name, window or "all history")
         with open_pipeline(reading, log) as pipeline:
             # it yields what it would materialize, once the load has ended; the figures are the report's
             list(self.loader.run(self.context, source, pipeline, EndpointTranslator(self.endpoint)))
-            return Loaded(pipeline.report, pipeline.warehouse.table_name(name), pipeline.warehouse.location)
+            warehouse = pipeline.warehouse
+            return Loaded(pipeline.report, warehouse.table_name(name), warehouse.location, frozenset(days))
 
 
 def build_asset(
@@ -119,8 +118,8 @@ def build_asset(
         else:
             days, reports = partition_keys_of(context), [part.report for part in loaded]
             if len(days) > 1 or config.sync_mode is SyncMode.full_refresh:
-                for day in days:
-                    context.add_asset_metadata(day_metadata(reports, day), endpoint.name, day)
+                for day, metadata in of_each_day(context, dg.AssetKey(endpoint.name), days, loaded).items():
+                    context.add_asset_metadata(metadata, endpoint.name, day)
             yield dg.MaterializeResult(
                 asset_key=endpoint.name,
                 metadata=materialization_metadata(endpoint, loaded, single=len(days) == 1),
@@ -131,38 +130,3 @@ def build_asset(
         raise failure
 
     return load
-
-
-def _not_yet_loaded(context: dg.AssetExecutionContext, asset_key: dg.AssetKey, slices: list[Slice]) -> list[Slice]:
-    """Leave out the slices that an earlier attempt has recorded: of this step, or of the run that this one resumes.
-
-    A run that is executed anew as a whole leaves out nothing, for its parent may have been a success.
-    """
-    run = context.run
-    runs = {run.run_id}
-    if run.tags.get(_RESUMES) == "true":
-        runs |= {run.parent_run_id or "", run.root_run_id or ""}
-    elif not context.retry_number:
-        return slices
-    if len(slices) == 1:
-        return slices
-    last_days = [part.partition_keys[-1] for part in slices]
-    records = context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=asset_key, asset_partitions=last_days), limit=_RECORDS
-    ).records
-    loaded = {record.partition_key for record in records if record.run_id in runs}
-    rest = [part for part in slices if part.partition_keys[-1] not in loaded]
-    context.log.info("%s: %d of %d slices were loaded before", asset_key.path[-1], len(slices) - len(rest), len(slices))
-    # Where all were loaded, the last one is loaded once more: a step has to end with a materialization, and its figures
-    # are those of a load. That is cheap, and a merge changes nothing.
-    return rest or slices[-1:]
-
-
-def _record(context: dg.AssetExecutionContext, asset_key: dg.AssetKey, days: Iterable[str], loaded: Loaded) -> None:
-    """Have days show as materialized now, each with its own rows."""
-    for day in days:
-        metadata: dict[str, str | int] = {
-            "window": str(loaded.report.window or "all history"),
-            **day_metadata([loaded.report], day),
-        }
-        context.log_event(dg.AssetMaterialization(asset_key=asset_key, partition=day, metadata=metadata))

@@ -14,16 +14,20 @@ from analytics_assets.ingest.table.names import shown
 from analytics_assets.ingest.warehouse.ledger import new_columns
 from analytics_assets.translator import column_schema
 
+DAY_METADATA = frozenset({"rows", "dagster/partition_row_count"})
+"""What each day of a range has of its own; the rest stands at each of them."""
+
 _CELL = 40
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A window that has arrived: its report, the full name of its table, and where that is."""
+    """A window that has arrived: its report, the full name of its table, where that is, and its partitions."""
 
     report: WindowReport
     table_name: str
     location: str
+    days: frozenset[str]
 
 
 def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single: bool) -> dict[str, Any]:
@@ -71,10 +75,9 @@ def _undeclared(reports: list[WindowReport]) -> list[Column]:
     ]
 
 
-def day_metadata(reports: list[WindowReport], day: str) -> dict[str, int]:
+def day_metadata(report: WindowReport, day: str) -> dict[str, int]:
     """Return what a day has of its own where it was loaded with others; the rest stands at each of them."""
-    rows = sum(report.rows_by_day.get(day, 0) for report in reports)
-    return {"rows": rows, "dagster/partition_row_count": rows}
+    return dict.fromkeys(DAY_METADATA, report.rows_by_day.get(day, 0))
 
 
 def undeclared_rows(reports: list[WindowReport]) -> list[dict[str, object]]:

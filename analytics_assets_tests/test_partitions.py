@@ -162,6 +162,19 @@ def test_each_day_of_a_range_says_its_own_rows(project: Project, max_window_days
     assert rows_by_day(instance) == {"2025-03-01": 3, "2025-03-02": 0, "2025-03-03": 5, "2025-03-04": 1}
 
 
+def test_a_retry_leaves_the_days_that_were_loaded_before_their_rows(project: Project) -> None:
+    """The second attempt reads the rest of the slices, and says of the others what the first one said."""
+    sandbox = project.serve(rows={"stories": stories_of(d01=3, d02=2, d03=5, d04=1)})
+    project.configure(max_window_days=2, max_retries=0)
+    fail_from(sandbox, "2025-03-03", status=503)
+    instance = project.instance()
+    once_more = dg.RetryPolicy(max_retries=1)
+    result = project.materialize(day="2025-03-01", until="2025-03-04", instance=instance, retry_policy=once_more)
+    assert result.success
+    assert starts(sandbox) == ["2025-03-01", "2025-03-03", "2025-03-03"]
+    assert rows_by_day(instance) == {"2025-03-01": 3, "2025-03-02": 2, "2025-03-03": 5, "2025-03-04": 1}
+
+
 def test_a_day_is_one_of_the_partitions_time_zone(project: Project) -> None:
     """A row at half past eleven in the evening of UTC is of the next day in Berlin."""
     rows = [{"id": "a", "timestamp": "2025-02-28T23:30:00Z"}, {"id": "b", "timestamp": "2025-03-01T23:30:00Z"}]

@@ -106,7 +106,9 @@ def _of_request(error: requests.RequestException) -> Problem:
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return _with_advice("wrong shape", _innermost(error))
     if isinstance(error, requests.TooManyRedirects):
-        return _with_advice("request refused", _innermost(error))
+        # the answer's address has no key in it; the request's has
+        where = f"{error.response.url}: " if error.response is not None else ""
+        return _with_advice("request refused", f"{where}{_innermost(error)}")
     return _with_advice("unreachable", f"no answer: {_innermost(error)}")
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from dlt.sources.helpers.requests import Client
 
-from analytics_assets.ingest.api.adapter import ApiAdapter, WireCounts
+from analytics_assets.ingest.api.adapter import ApiAdapter, ApiResponse, WireCounts
 from analytics_assets.ingest.api.budget import RateBudget
 from analytics_assets.ingest.api.pages import PageSession
 from analytics_assets.ingest.api.redaction import redactor_of
@@ -16,6 +16,7 @@ from analytics_assets.ingest.errors import RETRIED_STATUSES, ApiError
 from analytics_assets.ingest.settings import Settings
 
 _MAX_REDIRECTS = 5
+_SHOWN = 120
 _REDIRECTS = requests.sessions.SessionRedirectMixin()
 
 
@@ -46,7 +47,14 @@ def _redirect_target(response: requests.Response) -> str | None:
     target = _REDIRECTS.get_redirect_target(response)
     if target is None:
         return None
-    here, there = urlsplit(response.url), urlsplit(urljoin(response.url, target))
+    try:
+        here, there = urlsplit(response.url), urlsplit(urljoin(response.url, target))
+    except ValueError:
+        # redacted before it is cut, or half a key could stay
+        shown = response.redact(target)[:_SHOWN] if isinstance(response, ApiResponse) else ""
+        raise ApiError(
+            "request refused", f"request refused: {response.url} redirects to an address that is none: {shown!r}"
+        ) from None
     if (here.scheme, here.netloc) != (there.scheme, there.netloc):
         raise ApiError(
             "request refused",

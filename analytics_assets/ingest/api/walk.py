@@ -139,6 +139,8 @@ class OffsetWalk:
 
     def _is_news(self, rows: list[Any]) -> bool:
         """Say whether one of these rows has not come yet; beyond its end a server may send its last page again."""
+        if not rows:
+            return False
         ids = _id_hashes(rows, self._id_field, self.rows_read)
         return bool(set(ids).difference(self._id_hashes))
 

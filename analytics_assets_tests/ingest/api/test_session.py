@@ -1,10 +1,12 @@
 """Where a session follows a redirect, and where not."""
 
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 from dlt.extract.exceptions import ResourceExtractionError
 
+from analytics_assets.ingest.errors import explain
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.server import SandboxServer
@@ -44,7 +46,21 @@ def test_redirects_in_a_circle_end(project: Project, waits: list[float]) -> None
     circle = Fault("redirect", location="/v1/stories?offset=0&limit=100")
     sandbox = project.serve(shape=Shape(key=KEY, **settings), faults=[circle])
     project.configure(**settings)
-    with pytest.raises(ResourceExtractionError, match="redirects"):
+    with pytest.raises(ResourceExtractionError, match="redirects") as caught:
         project.read()
+    problem = explain(caught.value)
+    assert problem is not None
+    assert f"{project.configured('base_url')}/v1/stories" in problem.message
     assert len(sandbox.requests) <= 10
     assert waits == []
+
+
+def test_a_redirect_to_no_address_is_told(project: Project) -> None:
+    """In words, and without the key that may stand in it."""
+    project.serve(faults=[Fault("redirect", location=f"http://[::1/v1?also={quote_plus(KEY)}")])
+    with pytest.raises(ResourceExtractionError) as caught:
+        project.read()
+    problem = explain(caught.value)
+    assert problem is not None
+    assert problem.kind == "request refused"
+    assert "redirects to an address that is none: 'http://[::1/v1?also=***'" in problem.message
