@@ -52,7 +52,8 @@ estimate: .venv/.installed ## Say rows, requests and minutes of a backfill: make
 
 .PHONY: test
 test: .venv/.installed ## Run the tests; ARGS="-k name" goes to pytest, REQUIRE_ALL=1 forbids skips
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@# Two cores and a half: a test waits for servers and other processes a third of its time.
+	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 # A Python that has airbyte-cdk or singer-sdk, whose pins are not ours.
 PEER_PYTHON ?= $(BIN)/python

@@ -10,7 +10,7 @@ import dagster as dg
 
 from analytics_assets.catalogue import Loaded, materialization_metadata
 from analytics_assets.checks import check_results, check_specs
-from analytics_assets.history import not_yet_loaded, of_each_day, record
+from analytics_assets.history import give_each_day_its_own, not_yet_loaded, record
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import explain
 from analytics_assets.ingest.load import open_pipeline
@@ -117,9 +117,7 @@ def build_asset(
             failure = dg.Failure(f"{endpoint.name}: {problem.message}", allow_retries=problem.is_transient)
         else:
             days, reports = partition_keys_of(context), [part.report for part in loaded]
-            if len(days) > 1 or config.sync_mode is SyncMode.full_refresh:
-                for day, metadata in of_each_day(context, dg.AssetKey(endpoint.name), days, loaded).items():
-                    context.add_asset_metadata(metadata, endpoint.name, day)
+            give_each_day_its_own(context, dg.AssetKey(endpoint.name), days, loaded)
             yield dg.MaterializeResult(
                 asset_key=endpoint.name,
                 metadata=materialization_metadata(endpoint, loaded, single=len(days) == 1),

@@ -38,7 +38,16 @@ def not_yet_loaded(context: dg.AssetExecutionContext, asset_key: dg.AssetKey, sl
     return rest or slices[-1:]
 
 
-def of_each_day(
+def give_each_day_its_own(
+    context: dg.AssetExecutionContext, asset_key: dg.AssetKey, days: list[str], loaded: list[Loaded]
+) -> None:
+    """Have the run's days say their own rows, where the step's materialization says those of all of them together."""
+    if len(days) > 1 or any(part.report.window is None for part in loaded):
+        for day, metadata in _of_each_day(context, asset_key, days, loaded).items():
+            context.add_asset_metadata(metadata, asset_key, day)
+
+
+def _of_each_day(
     context: dg.AssetExecutionContext, asset_key: dg.AssetKey, days: list[str], loaded: list[Loaded]
 ) -> dict[str, Mapping[str, Any]]:
     """Return what each day has of its own; one that an earlier attempt has loaded, what it said then."""
