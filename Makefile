@@ -52,7 +52,7 @@ estimate: .venv/.installed ## Say rows, requests and minutes of a backfill: make
 
 .PHONY: test
 test: .venv/.installed ## Run the tests; ARGS="-k name" goes to pytest, REQUIRE_ALL=1 forbids skips
-	@# Two cores and a half: a test waits for servers and other processes a third of its time.
+	@# Three on two cores: a third of the time that tests take is waiting for servers and other processes.
 	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 # A Python that has airbyte-cdk or singer-sdk, whose pins are not ours.

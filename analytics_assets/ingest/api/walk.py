@@ -5,6 +5,7 @@ What belongs here: where the next page begins, and whether what came is whole. H
 """
 
 import itertools
+import sys
 import time
 from array import array
 from collections.abc import Iterable
@@ -36,7 +37,7 @@ class OffsetWalk:
         self.offset = 0
         """Where the next page begins."""
         self.overlap = 0
-        """Rows at the head of the last page that had come before."""
+        """Rows at the head of the last page that are not to be taken, for they had come before."""
         self.is_whole = False
         """Whether all rows of the window have come."""
         self.asks_behind = False
@@ -66,7 +67,7 @@ class OffsetWalk:
         """
         # beyond the end some servers say total 0, or give the count of that page
         if self.asks_behind and not self._is_news(rows) and total in {self.total, 0, len(rows), None}:
-            self.nothing_behind(len(rows))
+            self.nothing_behind()
             return
         self.pages += 1
         if self.pages == 1:
@@ -85,10 +86,10 @@ class OffsetWalk:
         else:
             self._go_on(total, new)
 
-    def nothing_behind(self, came_again: int = 0) -> None:
-        """Take the answer to a page behind the last one, which brought nothing or ``came_again`` rows: all is there."""
+    def nothing_behind(self) -> None:
+        """Take the answer to a page behind the last one, in which is nothing that had not come: all is there."""
         self.pages += 1
-        self.overlap = came_again
+        self.overlap = sys.maxsize
         self.is_whole = True
 
     def ahead(self) -> Iterable[int]:

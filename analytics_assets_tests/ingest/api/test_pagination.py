@@ -153,6 +153,8 @@ BEHIND = {
     "416": [Fault("status", status=416, offset=100)],
     "204": [Fault("body", status=204, offset=100)],
     "null": [Fault("null_data", offset=100)],
+    "an object": [Fault("data_not_list", value={"note": "no more"}, offset=100)],
+    "text": [Fault("data_not_list", value="no more", offset=100)],
     "no list and no total": [Fault("body", content=b"{}", offset=100)],
     "an error in a 200": [Fault("error_in_200", offset=100)],
     "a page of HTML": [Fault("html", offset=100)],
@@ -170,7 +172,8 @@ def test_behind_the_end_any_answer_but_rows_is_the_end(
     project.serve(rows={"stories": stories(100)}, faults=faults, shape=Shape(key=KEY, total_path=total_path))
     project.configure(page_size=10)
     report = project.load()
-    assert (report.rows_loaded, report.total, report.rereads) == (100, 100 if total_path else None, 0)
+    assert (report.rows_loaded, report.rows_rejected, report.rereads) == (100, 0, 0)
+    assert report.total == (100 if total_path else None)
     assert project.ids() == [row["id"] for row in stories(100)]
 
 
