@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 import pytest
 from dlt.extract.exceptions import ResourceExtractionError
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -231,3 +232,20 @@ def test_without_a_total_pages_meet_at_an_id(project: Project) -> None:
     sandbox.faults.append(Fault("mutate_rows", change=lambda page: [{**r, "like_count": next(counted)} for r in page]))
     project.configure(page_size=10)
     assert project.load().rows_loaded == 30
+
+
+def test_a_byte_order_mark_is_no_part_of_the_json(project: Project) -> None:
+    """Servers on Windows begin their UTF-8 with one."""
+    body = b"\xef\xbb\xbf" + orjson.dumps({"data": stories(2), "total": 2})
+    project.serve(rows={"stories": stories(2)}, faults=[Fault("body", content=body)])
+    assert [row["id"] for row in project.read()] == ["s000", "s001"]
+
+
+def test_a_selector_that_finds_several_lists_is_refused(project: Project) -> None:
+    """Rows in groups would be set aside, list by list, in a green run."""
+    body = orjson.dumps({"groups": [{"rows": stories(2)}, {"rows": stories(1)}], "total": 3})
+    project.serve(rows={"stories": stories(3)}, faults=[Fault("body", content=body)])
+    project.configure(data_selector="groups[*].rows")
+    problem = _problem_of(project.load)
+    assert re.match(r"wrong shape . .*it has 2 values at 'groups\[\*\]\.rows', where a list of rows should be", problem)
+    assert project.table() == []
