@@ -74,10 +74,11 @@ def merge_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) 
     if reading.window is None:
         return
     resource, warehouse, client = source.resources[reading.endpoint.name], pipeline.warehouse, pipeline.sql_client()
-    merge_key, updated = (client.escape_column_name(name) for name in (_merge_key(source, reading), "updated_at"))
-    has_updated = "updated_at" in resource.compute_table_schema()["columns"]
+    merge_key, updated = client.escape_column_name(_merge_key(source, reading)), reading.endpoint.restated_by
     held, came = (f"{dataset}.{reading.endpoint.name}" for dataset in (warehouse.dataset, warehouse.staging))
-    resource.apply_hints(write_disposition=merge_by_id(merge_key, held, came, updated if has_updated else None))
+    resource.apply_hints(
+        write_disposition=merge_by_id(merge_key, held, came, updated and client.escape_column_name(updated))
+    )
 
 
 def read_proven(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:
