@@ -62,7 +62,7 @@ def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single
         "asked": dg.MetadataValue.json(reports[0].asked if len(reports) == 1 else [r.asked for r in reports]),
         "destination": loaded[0].location,
         "dagster/table_name": loaded[0].table_name,
-        "dagster/column_schema": column_schema([*endpoint.columns, *_undeclared(reports)], endpoint.id),
+        "dagster/column_schema": column_schema([*endpoint.columns, *_undeclared(reports)], endpoint.merge_key),
         "dagster/partition_row_count": sum(r.rows_kept for r in reports) if single else None,
     }
     return {name: value for name, value in values.items() if value is not None}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster_dlt.translator import DltResourceTranslatorData
 
-from analytics_assets.ingest.endpoints import Column, Endpoint
+from analytics_assets.ingest.endpoints import READ_AT, Column, Endpoint
 from analytics_assets.ingest.warehouse.destination import DATASET, destination_kind
 
 with warnings.catch_warnings():
@@ -51,9 +51,9 @@ class EndpointTranslator(DagsterDltTranslator):
             kinds={"dlt", destination_kind()},
             tags={"source": "social_analytics_api"},
             metadata={
-                "dagster/column_schema": column_schema(endpoint.columns, endpoint.id),
+                "dagster/column_schema": column_schema(endpoint.columns, endpoint.merge_key),
                 "path": endpoint.path,
-                "merge_key": endpoint.id,
+                "merge_key": ", ".join(endpoint.merge_key),
                 "cursor": endpoint.cursor,
                 "table": f"{DATASET}.{endpoint.name}",
                 "docs": dg.MetadataValue.url(_DOCS),
@@ -61,16 +61,18 @@ class EndpointTranslator(DagsterDltTranslator):
         )
 
 
-def column_schema(columns: Iterable[Column], merge_key: str) -> dg.TableSchema:
-    """Return the catalogue's view of the columns; those of ``merge_key`` are unique."""
+def column_schema(columns: Iterable[Column], merge_key: tuple[str, ...]) -> dg.TableSchema:
+    """Return the catalogue's view of the columns; those of ``merge_key`` are unique, if need be together."""
+    together = [f"unique together: {', '.join(merge_key)}"] if len(merge_key) > 1 else []
     return dg.TableSchema(
+        constraints=dg.TableConstraints(other=together),
         columns=[
             dg.TableColumn(
                 name=column.name,
                 type=column.data_type,
                 description=column.description,
-                constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=column.name == merge_key),
+                constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=(column.name,) == merge_key),
             )
-            for column in columns
-        ]
+            for column in (*columns, READ_AT)
+        ],
     )

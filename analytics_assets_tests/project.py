@@ -30,6 +30,9 @@ from analytics_assets.sandbox.shape import Shape
 KEY = "sandbox+key/of=the&tests"
 """A key that looks different when it is URL-encoded, and that nothing else looks like."""
 
+EVERYWHERE = ("_analytics_read_at", "_dlt_id", "_dlt_load_id")
+"""The columns that every table has."""
+
 KEY_FORMS = (KEY, "sandbox%2Bkey%2Fof%3Dthe%26tests", "sandbox%2Bkey/of%3Dthe%26tests", "key/of", "key%2Fof")
 NO_RETRIES = dg.RetryPolicy(max_retries=0)
 DAY = "2025-03-01"
@@ -148,17 +151,17 @@ class Project:
         )
 
     def table(self, name: str = "stories", order: str = "id") -> list[Row]:
-        """Return a table of the warehouse without dlt's own columns; empty when there is no such table."""
+        """Return a table of the warehouse without the columns everywhere; empty where there is no such table."""
         if not (self.path / "warehouse.duckdb").exists():
             return []
         config = {"python_enable_replacements": "false"}
         with duckdb.connect(str(self.path / "warehouse.duckdb"), read_only=True, config=config) as warehouse:
-            query = f"SELECT * EXCLUDE (_dlt_id, _dlt_load_id) FROM analytics.{name} ORDER BY {order}"  # noqa: S608
             try:
-                found = warehouse.sql(query)
+                found = warehouse.sql(f"SELECT * FROM analytics.{name} ORDER BY {order}")  # noqa: S608
             except duckdb.CatalogException:
                 return []
-            return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+            rows = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+            return [{name: value for name, value in row.items() if name not in EVERYWHERE} for row in rows]
 
     def ids(self, name: str = "stories") -> list[str]:
         """Return the ids of a table, in order; twice what stands there twice."""

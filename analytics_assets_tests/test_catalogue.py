@@ -61,7 +61,7 @@ def test_the_columns_are_described_and_real(project: Project) -> None:
     (made,) = project.materialize().asset_materializations_for_node("stories")
     schema = made.metadata["dagster/column_schema"].schema
     assert all(column.description for column in schema.columns)
-    assert {column.name for column in schema.columns} == set(project.table()[0])
+    assert {column.name for column in schema.columns} == {*project.table()[0], "_analytics_read_at"}
     declared = [(column.name, column.data_type) for column in endpoint_of("stories").columns]
     assert [(column.name, column.type) for column in schema.columns][: len(declared)] == declared
     assert [column.name for column in schema.columns if not column.constraints.nullable] == ["id"]
@@ -103,7 +103,7 @@ def test_the_catalogue_knows_the_vendors_names(project: Project) -> None:
     (made,) = result.asset_materializations_for_node("stories")
     assert "new_columns" not in made.metadata
     columns = made.metadata["dagster/column_schema"].schema.columns
-    assert {column.name for column in columns} == names
+    assert {column.name for column in columns} == {*names, "_analytics_read_at"}
     assert [column.name for column in columns if column.constraints.unique] == ["story"]
     assert [check.passed for check in result.get_asset_check_evaluations()] == [True, True]
     spec = build_definitions().resolve_assets_def("stories").get_asset_spec(dg.AssetKey("stories"))

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from analytics_assets.build import build_definitions
-from analytics_assets.ingest.endpoints import ENDPOINTS, Column, Endpoint
+from analytics_assets.ingest.endpoints import ENDPOINTS, READ_AT, Column, Endpoint
 from analytics_assets.translator import EndpointTranslator
 
 MENTIONS = Endpoint(
@@ -49,8 +49,18 @@ def test_the_column_schema_says_what_is_unique_and_what_may_be_null() -> None:
         ("account", "json", False, False),
         ("timestamp", "timestamp", False, True),
         ("posted_at", "timestamp", False, True),
+        ("_analytics_read_at", "timestamp", False, True),
     ]
-    assert [column.description for column in columns] == [column.description for column in MENTIONS.columns]
+    assert [column.description for column in columns][:-1] == [column.description for column in MENTIONS.columns]
+
+
+def test_an_id_of_several_fields_is_unique_as_a_whole() -> None:
+    """No column alone is unique; the table's constraint names them together, and the metadata in a row."""
+    spec = EndpointTranslator(MENTIONS.renamed(id=("account", "posted_at"))).get_asset_spec()
+    schema = spec.metadata["dagster/column_schema"]
+    assert schema.constraints.other == ["unique together: account, posted_at"]
+    assert not any(column.constraints.unique for column in schema.columns)
+    assert spec.metadata["merge_key"] == "account, posted_at"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +87,7 @@ def test_each_endpoint_is_an_asset_of_the_catalogue(endpoint: Endpoint) -> None:
     assert spec.description == endpoint.description
     columns = spec.metadata["dagster/column_schema"].columns
     assert [(column.name, column.type, column.description, column.constraints.nullable) for column in columns] == [
-        (column.name, column.data_type, column.description, column.nullable) for column in endpoint.columns
+        (column.name, column.data_type, column.description, column.nullable) for column in (*endpoint.columns, READ_AT)
     ]
 
 

@@ -12,7 +12,7 @@ import duckdb
 import psycopg2  # type: ignore[import-untyped]
 import pytest
 
-from analytics_assets_tests.project import Project, Row
+from analytics_assets_tests.project import EVERYWHERE, Project, Row
 
 _SERVER = "postgresql://postgres:unused@127.0.0.1:5432/test"
 
@@ -38,8 +38,8 @@ class Postgres:
         return [name for (name,) in found]
 
     def table(self, name: str, order: str = "id") -> list[Row]:
-        """Return a table without dlt's own columns."""
-        row = "to_jsonb(t) - '_dlt_id' - '_dlt_load_id'"
+        """Return a table without the columns that every table has."""
+        row = f"to_jsonb(t) - ARRAY{list(EVERYWHERE)}"
         return [found for (found,) in self.execute(f"SELECT {row} FROM analytics.{name} AS t ORDER BY {order}")]  # noqa: S608
 
 
@@ -105,16 +105,16 @@ def warehouse(request: pytest.FixtureRequest, project: Project) -> Warehouse:
 
 
 def types(warehouse: Warehouse, table: str) -> dict[str, str]:
-    """Return the types of a table's columns in the database's words and the table's order, without dlt's columns."""
+    """Return the types of a table's columns in the database's words and the table's order, without those everywhere."""
     found = warehouse.execute(
         "SELECT column_name, data_type FROM information_schema.columns "  # noqa: S608 - names of the tests
         f"WHERE table_schema = 'analytics' AND table_name = '{table}' ORDER BY ordinal_position"
     )
-    return {str(name): str(kind).lower() for name, kind in found if not str(name).startswith("_dlt_")}
+    return {str(name): str(kind).lower() for name, kind in found if name not in EVERYWHERE}
 
 
 def contents(warehouse: Warehouse, table: str, order: str = "id") -> list[Row]:
-    """Return a table's rows, JSON parsed, without the columns that are null and dlt's own."""
+    """Return a table's rows, JSON parsed, without the columns that are null and those everywhere."""
     columns = types(warehouse, table)
     chosen = ", ".join(f'CAST("{name}" AS TEXT)' if "json" in kind else f'"{name}"' for name, kind in columns.items())
     rows = warehouse.execute(f"SELECT {chosen} FROM analytics.{table} ORDER BY {order}")  # noqa: S608 - the same

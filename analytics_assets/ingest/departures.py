@@ -9,7 +9,7 @@
 | ``load.WindowPipeline`` | 1.31.0, dagster-dlt 0.29.1 | ``DagsterDltResource.run`` can be given what to run |
 | no runtime trace, in ``load.py`` | 1.31.0 | ``trace.pickle`` is written without the values of secrets |
 | ``translator.DltLoader`` | dagster-dlt 0.29.1 | its metadata needs no trace and names the table as it is called |
-| ``REPLACE`` in ``warehouse/merge.py`` | 1.31.0 | ``replace`` of dlt keeps readers on the old table until it commits |
+| full refresh by ``warehouse/merge.py`` | 1.31.0 | ``replace`` keeps readers on the old table until it commits |
 
 ``docs/columns.md`` says where columns and values depart from what dlt would make of them.
 """

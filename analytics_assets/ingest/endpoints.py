@@ -27,7 +27,8 @@ class Endpoint:
     """A list endpoint and the table it becomes.
 
     Refuses, with ``ValueError``, a name that is no SQL identifier, a path without a leading slash, a column named
-    twice, and an id or cursor that is not a declared column of the right kind.
+    twice, and an id or cursor that is not a declared column of the right kind. ``id`` is the field, or the fields
+    together, that a row is known by.
     """
 
     name: str
@@ -35,7 +36,7 @@ class Endpoint:
     cursor: str
     columns: tuple[Column, ...]
     description: str
-    id: str = "id"
+    id: str | tuple[str, ...] = "id"
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
@@ -48,9 +49,10 @@ class Endpoint:
         if len(set(names)) != len(names):
             msg = f"endpoint {self.name!r}: a column is declared twice in {names}"
             raise ValueError(msg)
-        if self.id not in names or self.column(self.id).nullable:
-            msg = f"endpoint {self.name!r}: id {self.id!r} must be a declared column that is not nullable"
-            raise ValueError(msg)
+        for field in self.merge_key or ("",):
+            if field not in names or self.column(field).nullable or self.merge_key.count(field) > 1:
+                msg = f"endpoint {self.name!r}: id {field!r} must be a declared column that is not nullable, named once"
+                raise ValueError(msg)
         if self.cursor not in names or self.column(self.cursor).data_type != "timestamp":
             msg = f"endpoint {self.name!r}: cursor {self.cursor!r} must be a declared timestamp column"
             raise ValueError(msg)
@@ -60,39 +62,55 @@ class Endpoint:
         return next(column for column in self.columns if column.name == name)
 
     @property
+    def merge_key(self) -> tuple[str, ...]:
+        """The fields of ``id``."""
+        return (self.id,) if isinstance(self.id, str) else self.id
+
+    @property
     def restated_by(self) -> str | None:
         """The column that says when the API last changed a row; ``None`` where rows have none."""
         return next((column.name for column in self.columns if column.name == "updated_at"), None)
-
-    @property
-    def newest_by(self) -> str:
-        """The column that tells which of two rows with one id is the newer: ``updated_at``, else the cursor."""
-        return self.restated_by or self.cursor
 
     def renamed(
         self,
         *,
         path: str | None = None,
         cursor: str | None = None,
-        id: str | None = None,  # noqa: A002 (the setting's name)
+        id: str | tuple[str, ...] | None = None,  # noqa: A002 (the setting's name)
     ) -> "Endpoint":
-        """Return the endpoint with another path, cursor or id; a field that is not declared takes over its column."""
+        """Return the endpoint with another path, cursor or id; a field that is not declared takes over its column.
+
+        Where the id is several fields, those that are not declared become text columns, and ours is none any more.
+        """
+        merge_key = self.merge_key if id is None else (id,) if isinstance(id, str) else id
         columns = {column.name: column for column in self.columns}
-        for ours, theirs in ((self.id, id), (self.cursor, cursor)):
-            if theirs and theirs not in columns:
-                # the column may have got another use: the field that was the cursor can be the id now
-                taken = columns[ours] if ours in {id, cursor} else columns.pop(ours)
-                columns[theirs] = replace(taken, name=theirs)
-        merge_key = columns[id or self.id]
-        columns[merge_key.name] = replace(merge_key, nullable=False)
+        taken_over = set()
+        for ours, theirs in [
+            *((self.merge_key[0], field) for field in merge_key),
+            (self.cursor, cursor or self.cursor),
+        ]:
+            if theirs not in columns:
+                columns[theirs] = replace(self.column(ours), name=theirs)
+                taken_over.add(ours)
+        for field in merge_key:
+            columns[field] = replace(columns[field], nullable=False)
+        # a column may have got another use: the field that was the cursor can be the id now
+        gone = taken_over - {*merge_key, cursor}
         return replace(
             self,
             path=path or self.path,
             cursor=cursor or self.cursor,
-            id=merge_key.name,
-            columns=tuple(columns.values()),
+            id=merge_key[0] if len(merge_key) == 1 else merge_key,
+            columns=tuple(column for name, column in columns.items() if name not in gone),
         )
 
+
+READ_AT = Column(
+    name="_analytics_read_at",
+    data_type="timestamp",
+    description="When the API's answer with the row had come (UTC); of two states of a row it tells the newer reading",
+)
+"""The column that every table has besides the endpoint's own."""
 
 _ID = Column(name="id", data_type="text", nullable=False, description="Identifier the API gives the row; the merge key")
 _METRIC = Column(name="metric", data_type="text", description="What is measured, such as reach, likes or saves")

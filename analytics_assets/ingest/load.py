@@ -19,7 +19,7 @@ from analytics_assets.ingest.report import Reading, WindowReport
 from analytics_assets.ingest.warehouse.destination import DATASET, FILE_FORMAT, open_destination
 from analytics_assets.ingest.warehouse.evolution import Evolution
 from analytics_assets.ingest.warehouse.ledger import LEDGER, LEDGER_COLUMNS, close_row, has_row, ledger_row
-from analytics_assets.ingest.warehouse.merge import merge_by_id
+from analytics_assets.ingest.warehouse.merge import newer_wins
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 from analytics_assets.ingest.workdir import working_directory
 
@@ -55,7 +55,7 @@ def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -
     with failure_recorded(pipeline, reading):
         with warehouse.writer():
             pipeline.sync_destination()
-        merge_window(pipeline, source, reading)
+        say_how_to_merge(pipeline, source, reading)
         for _ in range(MAX_REREADS + 1):
             read_proven(pipeline, source, reading)
             with warehouse.writer():
@@ -69,16 +69,18 @@ def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -
         raise ApiError("incomplete", f"incomplete: {reading.endpoint.name}: {what}")
 
 
-def merge_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:
-    """Give the rows of a window their merge; those of a full refresh replace everything, as the source has it."""
-    if reading.window is None:
-        return
-    resource, warehouse, client = source.resources[reading.endpoint.name], pipeline.warehouse, pipeline.sql_client()
-    merge_key, updated = client.escape_column_name(_merge_key(source, reading)), reading.endpoint.restated_by
-    held, came = (f"{dataset}.{reading.endpoint.name}" for dataset in (warehouse.dataset, warehouse.staging))
-    resource.apply_hints(
-        write_disposition=merge_by_id(merge_key, held, came, updated and client.escape_column_name(updated))
+def say_how_to_merge(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:
+    """Tell dlt what becomes of the rows in the table: those of a window are merged, all history replaces them."""
+    endpoint, warehouse, client = reading.endpoint, pipeline.warehouse, pipeline.sql_client()
+    held, came = (f"{dataset}.{endpoint.name}" for dataset in (warehouse.dataset, warehouse.staging))
+    merge = newer_wins(
+        merge_key=[client.escape_column_name(name) for name in _merge_key(source, reading)],
+        held=held,
+        came=came,
+        restated_by=endpoint.restated_by and client.escape_column_name(endpoint.restated_by),
+        everything_since=None if reading.window else warehouse.refresh_began,
     )
+    source.resources[endpoint.name].apply_hints(write_disposition=merge)
 
 
 def read_proven(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:
@@ -112,6 +114,8 @@ def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading
             return True
         # What a killed run left has the columns of then; a value put into one would become what that column holds.
         pipeline.warehouse.drop_staging(client.sql_client)
+        if reading.window is None:
+            pipeline.warehouse.note_refresh(client, reading.started_at)
         evolution = Evolution(client, schema, undeclared, pipeline.log)
         again = evolution.settle(has_exact_types=pipeline.warehouse.has_lock)
     if again is not None:
@@ -142,7 +146,7 @@ def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id
     with warehouse.sql() as client:
         if report.window is None and not report.rows_kept:
             # a full refresh of nothing: without a file dlt merges nothing, and so deletes nothing
-            warehouse.empty(client, report.endpoint)
+            warehouse.empty(client, report.endpoint, report.started_at)
         found = warehouse.rows_found(client, report, _merge_key(source, reading), load_id)
         report = replace(reading.report(), rows_loaded=found)
         close_row(client, report, "loaded")
@@ -180,9 +184,9 @@ def record_failure(pipeline: WindowPipeline, reading: Reading, error: BaseExcept
         pipeline.log.exception("the failure could not be written to %s", LEDGER)
 
 
-def _merge_key(source: DltSource, reading: Reading) -> str:
-    """Return the merge key as the warehouse calls it."""
-    return source.schema.naming.normalize_identifier(reading.endpoint.id)
+def _merge_key(source: DltSource, reading: Reading) -> list[str]:
+    """Return the columns of the merge key as the warehouse calls them."""
+    return [source.schema.naming.normalize_identifier(field) for field in reading.endpoint.merge_key]
 
 
 @contextlib.contextmanager

@@ -24,7 +24,13 @@ class EndpointOverrides(BaseModel):
 
     path: Annotated[str | None, Field(pattern="^/")] = None
     cursor: _NonEmpty | None = None
-    id: _NonEmpty | None = None
+    id: _NonEmpty | tuple[_NonEmpty, ...] | None = None
+
+    @field_validator("id", mode="before")
+    @classmethod
+    def _from_environment(cls, value: object) -> object:
+        """Accept the JSON list that an environment variable has to be where the id is several fields."""
+        return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
 
 
 class Settings(BaseModel):
@@ -93,7 +99,8 @@ class Settings(BaseModel):
     start_date: dt.date = Field(default=dt.date(2025, 1, 1), description="First daily partition")
     timezone: str = Field(default="UTC", description="Time zone in which a partition's day begins and ends")
     endpoints: dict[str, EndpointOverrides] = Field(
-        default_factory=dict, description="`path`, `cursor` and `id` of an endpoint, where they differ"
+        default_factory=dict,
+        description="`path`, `cursor` and `id` (a field, or a list of fields) of an endpoint, where they differ",
     )
 
     @field_validator("base_url")

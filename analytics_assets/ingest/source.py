@@ -2,7 +2,7 @@
 
 import logging
 
-from dlt.common.schema.typing import TColumnSchema, TWriteDispositionConfig
+from dlt.common.schema.typing import TColumnSchema
 from dlt.common.schema.utils import dlt_id_column, dlt_load_id_column
 from dlt.extract.source import DltSource
 from dlt.sources.rest_api import rest_api_source
@@ -13,13 +13,12 @@ from analytics_assets.ingest.api.pagination import ProvenOffsetPaginator, Window
 from analytics_assets.ingest.api.session import open_session
 from analytics_assets.ingest.configured import load_key
 from analytics_assets.ingest.departures import read_type_hints_once
-from analytics_assets.ingest.endpoints import Column, Endpoint
+from analytics_assets.ingest.endpoints import READ_AT, Column, Endpoint
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table.rows import PageRows
 from analytics_assets.ingest.warehouse.destination import FILE_FORMAT
 from analytics_assets.ingest.warehouse.ledger import ledger_rows, rejected_rows
-from analytics_assets.ingest.warehouse.merge import REPLACE
 from analytics_assets.ingest.window import Window
 
 SOURCE = "analytics_api"
@@ -31,9 +30,9 @@ def build_source(
 ) -> tuple[DltSource, Reading]:
     """Return a dlt source with three resources: the endpoint's rows, the rejected ones, and the ledger's row.
 
-    With a window it merges the rows of that window on the endpoint's id; without one it reads everything and replaces
-    the table. ``Reading`` has the figures of the window, as it is read from the source. ``endpoint`` is one of
-    ``settings.resolved_endpoints``. Raises ``SettingError`` when no key is set.
+    With a window it has the rows of that window; without one, all rows. ``Reading`` has the figures of the window, as
+    it is read from the source. ``endpoint`` is one of ``settings.resolved_endpoints``. Raises ``SettingError`` when no
+    key is set.
     """
     asked: dict[str, str | int] = {**settings.extra_params, **(window.params(settings) if window else {})}
     read_type_hints_once()
@@ -45,11 +44,10 @@ def build_source(
     reading = Reading(
         endpoint=endpoint, window=window, asked=asked, counts=counts, pages=pages, rows=rows, run_id=run_id
     )
-    disposition: TWriteDispositionConfig = "merge" if window else REPLACE
     config: RESTAPIConfig = {
         "client": {"base_url": settings.base_url, "auth": _auth(settings, key), "session": session},
         "resource_defaults": {
-            "write_disposition": disposition,
+            "write_disposition": "merge",
             "file_format": FILE_FORMAT,
             "endpoint": {
                 "params": dict(asked),
@@ -66,26 +64,22 @@ def build_source(
 
 
 def _resource(endpoint: Endpoint) -> EndpointResource:
-    declared = [_column(endpoint, column) for column in endpoint.columns]
+    declared = [_column(column) for column in (*endpoint.columns, READ_AT)]
     return {
         "name": endpoint.name,
-        "primary_key": endpoint.id,
+        "primary_key": endpoint.id if isinstance(endpoint.id, str) else list(endpoint.id),
         "columns": [*declared, dlt_id_column(), dlt_load_id_column()],
         "endpoint": {"path": endpoint.path},
     }
 
 
-def _column(endpoint: Endpoint, column: Column) -> TColumnSchema:
-    hint: TColumnSchema = {
+def _column(column: Column) -> TColumnSchema:
+    return {
         "name": column.name,
         "data_type": column.data_type,
         "nullable": column.nullable,
         "description": column.description,
     }
-    if column.name == endpoint.newest_by:
-        # two rows with one id in a load: the newer one stays
-        hint["dedup_sort"] = "desc"
-    return hint
 
 
 def _auth(settings: Settings, key: str) -> AuthConfig:

@@ -56,8 +56,8 @@ def day_rows(endpoint_name: str, day: dt.date, seed: int = 7, scale: int = 1) ->
         case "story_insights":
             made = _story_insights(random, day, seed, scale)
         case _:
-            made = _any_rows(random, day, endpoint.columns, endpoint.id, scale)
-    return tuple(sorted(made, key=lambda row: (row[endpoint.cursor], row[endpoint.id])))
+            made = _any_rows(random, day, endpoint.columns, endpoint.merge_key, scale)
+    return tuple(sorted(made, key=lambda row: (row[endpoint.cursor], *(row[field] for field in endpoint.merge_key))))
 
 
 @lru_cache(maxsize=4_096)
@@ -153,7 +153,9 @@ def _story_insights(random: Random, day: dt.date, seed: int, scale: int) -> Iter
             }
 
 
-def _any_rows(random: Random, day: dt.date, columns: tuple[Column, ...], row_id: str, scale: int) -> Iterator[Row]:
+def _any_rows(
+    random: Random, day: dt.date, columns: tuple[Column, ...], merge_key: tuple[str, ...], scale: int
+) -> Iterator[Row]:
     """Make rows for an endpoint this file knows nothing about, from its declared columns."""
     for number in range(30 * scale):
         second = random.randrange(_SECONDS)
@@ -165,7 +167,8 @@ def _any_rows(random: Random, day: dt.date, columns: tuple[Column, ...], row_id:
             "timestamp": _moment(day, second),
             "json": {"follower": random.randrange(100), "non_follower": random.randrange(100)},
         }
-        yield {column.name: made[column.data_type] for column in columns} | {row_id: f"{day:%Y%m%d}_{number:05d}"}
+        row = {column.name: made[column.data_type] for column in columns}
+        yield row | dict.fromkeys(merge_key, f"{day:%Y%m%d}_{number:05d}")
 
 
 def _value(random: Random, size: float, *, split: bool) -> object:

@@ -264,3 +264,16 @@ def test_a_field_may_change_its_use(project: Project) -> None:
     endpoint = endpoint_of("stories")
     assert (endpoint.id, endpoint.cursor) == ("timestamp", "posted")
     assert {column.name for column in endpoint.columns} >= {"timestamp", "posted"}
+
+
+@pytest.mark.parametrize("where", ["config.toml", "environment"])
+def test_an_id_may_be_several_fields(project: Project, where: str) -> None:
+    """As a list in the file, and as a JSON list in the environment; one of them alone is a name."""
+    if where == "environment":
+        project.configure(endpoints__stories__id='["account", "day"]')
+    else:
+        project.write("config.toml", '\n[analytics_api.endpoints.stories]\nid = ["account", "day"]\n')
+    stories = next(one for one in load_settings().resolved_endpoints if one.name == "stories")
+    assert stories.merge_key == ("account", "day")
+    project.configure(endpoints__stories__id="story")
+    assert next(one for one in load_settings().resolved_endpoints if one.name == "stories").merge_key == ("story",)

@@ -85,6 +85,8 @@ def test_every_column_is_described(endpoint: Endpoint) -> None:
         ({"columns": (ID, AT, AT)}, "declared twice"),
         ({"id": "uid"}, "id 'uid'"),
         ({"id": "created_at"}, "not nullable"),
+        ({"id": ()}, "id ''"),
+        ({"id": ("id", "id")}, "named once"),
         ({"cursor": "id"}, "declared timestamp"),
         ({"cursor": "when"}, "declared timestamp"),
     ],
@@ -112,3 +114,15 @@ def test_renamed_fields_take_over_their_columns() -> None:
         "likes": "bigint",
     }
     assert renamed.column("uid").nullable is False
+
+
+def test_an_id_of_several_fields() -> None:
+    """Fields that are not declared become text columns in the place of ours; none of them may be null."""
+    renamed = COMMENTS.renamed(id=("post", "created_at"))
+    assert (renamed.id, renamed.merge_key) == (("post", "created_at"), ("post", "created_at"))
+    assert [(column.name, column.data_type, column.nullable) for column in renamed.columns] == [
+        ("created_at", "timestamp", False),
+        ("likes", "bigint", True),
+        ("post", "text", False),
+    ]
+    assert COMMENTS.renamed(id=("id", "likes")).column("id") == ID

@@ -236,6 +236,7 @@ def test_resources_merge_on_the_id(project: Project) -> None:
         assert [column for column, hints in table["columns"].items() if hints.get("primary_key")] == ["id"]
         assert {column: hints["data_type"] for column, hints in table["columns"].items()} == {
             **{column.name: column.data_type for column in endpoint_of(name).columns},
+            "_analytics_read_at": "timestamp",
             "_dlt_id": "text",
             "_dlt_load_id": "text",
         }

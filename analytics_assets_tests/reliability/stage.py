@@ -21,7 +21,7 @@ from analytics_assets.sandbox.asked import Asked
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.server import SandboxServer
 from analytics_assets.sandbox.shape import Shape
-from analytics_assets_tests.project import KEY, WINDOW, endpoint_of
+from analytics_assets_tests.project import EVERYWHERE, KEY, WINDOW, endpoint_of
 from analytics_assets_tests.reliability.matrix import (
     PAGE_SIZE,
     STRUCK,
@@ -200,7 +200,7 @@ def _sort(item: Any, found: Read) -> None:  # noqa: ANN401 - dlt's items
 
 
 def _plain(row: Row) -> Row:
-    return {name: value for name, value in row.items() if not name.startswith("_dlt_")}
+    return {name: value for name, value in row.items() if name not in EVERYWHERE}
 
 
 def load(settings: Settings, endpoint: Endpoint = STORIES, window: Window | None = WINDOW) -> WindowReport:

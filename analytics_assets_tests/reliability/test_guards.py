@@ -24,7 +24,6 @@ from analytics_assets.ingest.api.pages import PageSession
 from analytics_assets.ingest.api.pagination import WindowPages
 from analytics_assets.ingest.api.redaction import Redactor
 from analytics_assets.ingest.api.walk import OffsetWalk
-from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import explain
 from analytics_assets.ingest.load import WindowPipeline
 from analytics_assets.ingest.settings import Settings
@@ -353,8 +352,8 @@ GUARDS = [
     Guard("exact numbers", _a_whole_number_that_is_none, values, "_COERCED_BY_ARROW", {}),
     Guard("rejected rows", _rejected_rows_are_kept, PageRows, "take_rejected", lambda _: []),
     Guard("proof of arrival", _rows_lost_on_the_way, Warehouse, "rows_found", lambda *_: 0),
-    Guard("newer states", _an_older_state_comes_later, loading, "merge_window", _NOTHING),
-    Guard("newest of a load", _two_states_in_one_load, Endpoint, "newest_by", ""),
+    Guard("newer states", _an_older_state_comes_later, loading, "say_how_to_merge", _NOTHING),
+    Guard("newest of a load", _two_states_in_one_load, loading, "say_how_to_merge", _NOTHING),
     Guard("one writer", _somebody_else_is_writing, Warehouse, "writer", lambda _: contextlib.nullcontext()),
     Guard("failures noted", _a_failure_is_written_down, loading, "record_failure", _NOTHING),
 ]

@@ -188,7 +188,7 @@ def _plain_dlt(rows: list[Row], endpoint_settings: Settings, folder: Path) -> tu
 
 def _table(file: Path, dataset: str) -> tuple[dict[str, Row], dict[str, str]]:
     with duckdb.connect(file, config={"python_enable_replacements": "false"}) as connection:
-        found = connection.sql(f"SELECT * EXCLUDE (_dlt_id, _dlt_load_id) FROM {dataset}.odd")  # noqa: S608
+        found = connection.sql(f"SELECT * EXCLUDE (_analytics_read_at, _dlt_id, _dlt_load_id) FROM {dataset}.odd")  # noqa: S608
         types = dict(zip(found.columns, map(str, found.types), strict=True))
         rows = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
     return {row["id"]: row for row in rows}, types

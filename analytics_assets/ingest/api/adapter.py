@@ -46,6 +46,8 @@ class ApiResponse(requests.Response):
     def __init__(self, redact: Redactor) -> None:
         super().__init__()
         self.redact = redact
+        self.came_at = time.time()
+        """When the whole of it had come (epoch seconds)."""
         self.has_nothing = False
         """Whether it stands for an answer without rows, whatever it was."""
         self._parsed: Any = ...
@@ -124,6 +126,8 @@ class ApiAdapter(HTTPAdapter):
                 response.close()
                 msg = f"it took more than {self._settings.response_timeout:g} s to answer (response_timeout)"
                 raise requests.ReadTimeout(msg)
+        if isinstance(response, ApiResponse):
+            response.came_at = time.time()
         response._content = self._redact.body(bytes(body))  # noqa: SLF001 (what `Response.content` does, without a bound)
 
 

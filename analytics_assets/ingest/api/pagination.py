@@ -45,7 +45,7 @@ class WindowPages:
     ) -> None:
         self.passes = 0
         """How often the window was begun."""
-        self.walk = OffsetWalk(settings.page_size, endpoint.id, endpoint.restated_by)
+        self.walk = OffsetWalk(settings.page_size, endpoint.merge_key, endpoint.restated_by)
         """The pass that is under way, or the last one."""
         self._endpoint = endpoint
         self._settings = settings
@@ -61,7 +61,7 @@ class WindowPages:
         """Begin at offset 0; what an abandoned pass has read, and what it has under way, is forgotten."""
         self._session.begin()
         self.passes += 1
-        self.walk = OffsetWalk(self._settings.page_size, self._endpoint.id, self._endpoint.restated_by)
+        self.walk = OffsetWalk(self._settings.page_size, self._endpoint.merge_key, self._endpoint.restated_by)
 
     def take(self, response: Response) -> None:
         """Walk on by the page that came, and have the next ones fetched."""

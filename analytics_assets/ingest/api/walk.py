@@ -33,7 +33,7 @@ class OffsetWalk:
     ``restated_by`` is the field that tells two states of one row from each other, where rows have one.
     """
 
-    def __init__(self, page_size: int, id_field: str, restated_by: str | None = None) -> None:
+    def __init__(self, page_size: int, merge_key: tuple[str, ...], restated_by: str | None = None) -> None:
         self.offset = 0
         """Where the next page begins."""
         self.overlap = 0
@@ -46,7 +46,7 @@ class OffsetWalk:
         self.rows_read = 0
         self.total: int | None = None
         self._page_size = page_size
-        self._id_field = id_field
+        self._merge_key = merge_key
         self._restated_by = restated_by
         self._began = time.monotonic()
         # Ids of millions of rows are too much to keep; 64 bits of each are not.
@@ -119,7 +119,7 @@ class OffsetWalk:
         return f"{self.pages:,} pages, {rows} rows, {self.rows_read / seconds:,.0f} rows/s"
 
     def _note_ids(self, rows: list[Any], *, is_vouched_for: bool) -> None:
-        ids = _id_hashes(rows, self._id_field, self.rows_read)
+        ids = _id_hashes(rows, self._merge_key, self.rows_read)
         if ids and self._repeats(ids, is_vouched_for=is_vouched_for):
             raise RowsMovedError(f"the page at offset {self.offset} repeats rows that came before")
         self._id_hashes.extend(ids)
@@ -142,7 +142,7 @@ class OffsetWalk:
         """Say whether one of these rows has not come yet; beyond its end a server may send its last page again."""
         if not rows:
             return False
-        ids = _id_hashes(rows, self._id_field, self.rows_read)
+        ids = _id_hashes(rows, self._merge_key, self.rows_read)
         return bool(set(ids).difference(self._id_hashes))
 
     def _go_on_without_total(self, new: list[Any]) -> None:
@@ -195,15 +195,14 @@ class OffsetWalk:
         return total % _ROUND == 0 and self._came >= self._came_first
 
     def _check_anchor(self, rows: list[Any]) -> None:
-        if not rows or not _is_same(rows[0], self._anchor, self._id_field):
+        if not rows or not _is_same(rows[0], self._anchor, self._merge_key):
             raise RowsMovedError(f"the page at offset {self.offset} does not begin with the row it should")
 
 
-def _is_same(row: Any, other: Any, id_field: str) -> bool:  # noqa: ANN401 (parsed JSON)
+def _is_same(row: Any, other: Any, merge_key: tuple[str, ...]) -> bool:  # noqa: ANN401 (parsed JSON)
     """Say whether two rows are one: by their ids, for a signed address or a counter differs from answer to answer."""
-    if isinstance(row, dict) and isinstance(other, dict) and isinstance(row.get(id_field), str | int):
-        return str(row[id_field]) == str(other.get(id_field))
-    return bool(row == other)
+    one, another = _id_of(row, merge_key), _id_of(other, merge_key)
+    return bool(row == other) if one is None else one == another
 
 
 def _count_different(hashes: "array[int]") -> int:
@@ -213,7 +212,19 @@ def _count_different(hashes: "array[int]") -> int:
     return len(hashes) - int(pc.sum(pc.equal(ordered[1:], ordered[:-1])).as_py() or 0)
 
 
-def _id_hashes(rows: list[Any], field: str, position: int) -> list[int]:
+def _id_of(row: Any, merge_key: tuple[str, ...]) -> str | None:  # noqa: ANN401 (parsed JSON)
+    """Return what a row is known by, as text; ``None`` where it has no usable id."""
+    values = [row.get(field) for field in merge_key] if isinstance(row, dict) else [None]
+    if not all(isinstance(value, str | int) for value in values):
+        return None
+    return str(values[0]) if len(values) == 1 else str([str(value) for value in values])
+
+
+def _id_hashes(rows: list[Any], merge_key: tuple[str, ...], position: int) -> list[int]:
     """Return what tells rows from each other, 64 bits each; a row without a usable id counts as itself."""
-    ids = [row.get(field) if isinstance(row, dict) else None for row in rows]
+    if len(merge_key) == 1:
+        (field,) = merge_key
+        ids = [row.get(field) if isinstance(row, dict) else None for row in rows]
+    else:
+        ids = [_id_of(row, merge_key) for row in rows]
     return [hash(str(one)) if isinstance(one, str | int) else hash((position + i,)) for i, one in enumerate(ids)]

@@ -16,7 +16,7 @@ from dlt.common.libs.pyarrow import dlt_column_to_arrow_field
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema.typing import C_DLT_ID, C_DLT_LOAD_ID, TColumnSchema, TTableSchemaColumns
 
-from analytics_assets.ingest.endpoints import DataType, Endpoint
+from analytics_assets.ingest.endpoints import READ_AT, DataType, Endpoint
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import NewColumns
 from analytics_assets.ingest.table.extra import FIELD_HINT, FIRST_SEEN_HINT, KEEPS_TYPE_HINT, ExtraColumn
@@ -53,7 +53,7 @@ class Layout:
         self._naming = short(naming)
         self._today = dt.datetime.now(dt.UTC).date().isoformat()
         self._declared = set(self.names)
-        self._taken = set(self.names.values())
+        self._taken = {*self.names.values(), READ_AT.name}
         # undeclared columns by name, and those of each field: of its first type, and of others
         self._extras: dict[str, ExtraColumn] = {}
         self._firsts: dict[str, ExtraColumn] = {}
@@ -219,8 +219,9 @@ def is_within(whole_numbers: pa.Array) -> bool:
 
 
 def _declared(endpoint: Endpoint, names: dict[str, str]) -> pa.Schema:
-    """Return the declared columns and dlt's own."""
+    """Return the declared columns, the moment of reading, and dlt's own."""
     own = [pa.field(names[column.name], ARROW_TYPES[column.data_type], column.nullable) for column in endpoint.columns]
+    own.append(pa.field(READ_AT.name, ARROW_TYPES[READ_AT.data_type]))
     return pa.schema([*own, *(pa.field(name, pa.string(), nullable=False) for name in (C_DLT_ID, C_DLT_LOAD_ID))])
 
 

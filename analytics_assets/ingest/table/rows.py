@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from dlt.extract.items import DataItemWithMeta
 from dlt.sources.helpers.rest_client.client import PageData
 
 from analytics_assets.ingest import exact_json
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.endpoints import READ_AT, Endpoint
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table.files import TableFiles, current_load_id
@@ -55,6 +56,7 @@ class PageRows:
         self._new_columns = settings.new_columns
         self._timezone = settings.timezone
         self._waiting: list[Any] = []
+        self._read_at: list[int] = []
         self._converted: list[pa.Table] = []
         self._layout: Layout
         self._load_id: str | None
@@ -68,13 +70,15 @@ class PageRows:
         figures of two pages would mix.
         """
         walk: Any = getattr(page.paginator, "walk")  # noqa: B009 (dlt's base class has no such attribute, ours has)
-        return self.take(page[walk.overlap :], is_first=walk.pages == 1, is_last=walk.is_whole)
+        came_at = getattr(page.response, "came_at", None) or time.time()
+        return self.take(page[walk.overlap :], came_at, is_first=walk.pages == 1, is_last=walk.is_whole)
 
-    def take(self, rows: list[Any], *, is_first: bool, is_last: bool) -> Iterator[Item] | None:
-        """Take the rows of a page that had not come before."""
+    def take(self, rows: list[Any], came_at: float, *, is_first: bool, is_last: bool) -> Iterator[Item] | None:
+        """Take the rows of a page that had not come before; ``came_at`` is the moment of its answer (epoch seconds)."""
         if is_first:
             self._begin()
         self._waiting += rows
+        self._read_at += [round(came_at * 1_000_000)] * len(rows)
         # The first page is handed on at once: `make check` wants one row, and should not wait for thousands.
         is_due = is_first or is_last
         if is_due or len(self._waiting) >= _ROWS_CONVERTED_AT_ONCE:
@@ -91,6 +95,7 @@ class PageRows:
     def _begin(self) -> None:
         """Begin a pass; one that was given up may have left something."""
         self._waiting.clear()
+        self._read_at.clear()
         self._converted.clear()
         self.rejected.clear()
         schema = dlt.current.source_schema()
@@ -129,7 +134,8 @@ class PageRows:
         """Convert what waits, sort it into kept, outside and rejected, and count."""
         kept = self.kept
         page, self._waiting = self._waiting, []
-        table, rows, rejected = self._declared(page)
+        read_at, self._read_at = self._read_at, []
+        table, rows, rejected = self._declared(page, read_at)
         kept.fields.update(*rows)
         inside = self._inside(table)
         kept.outside += len(rows) - inside.true_count
@@ -146,11 +152,15 @@ class PageRows:
         kept.kept += table.num_rows
         kept.by_day.update(self._days(table))
         if len(kept.preview) < _PREVIEW_ROWS:
-            kept.preview += table.slice(0, _PREVIEW_ROWS - len(kept.preview)).to_pylist()
+            of_the_api = table.drop_columns(READ_AT.name)
+            kept.preview += of_the_api.slice(0, _PREVIEW_ROWS - len(kept.preview)).to_pylist()
         self._converted.append(table)
 
-    def _declared(self, page: list[Any]) -> tuple[pa.Table, list[Row], list[tuple[Any, str]]]:
-        """Return the declared columns as a table, its rows in the same order, and rows that do not fit with reasons."""
+    def _declared(self, page: list[Any], read_at: list[int]) -> tuple[pa.Table, list[Row], list[tuple[Any, str]]]:
+        """Return the declared columns as a table, its rows in the same order, and rows that do not fit with reasons.
+
+        ``read_at`` is when each row of the page was read (epoch microseconds).
+        """
         rows: list[Row] = [row for row in page if type(row) is dict]
         rejected = [(row, f"is {kind_of(row)}, not an object") for row in page if type(row) is not dict]
         arrays: dict[str, pa.Array] = {}
@@ -162,6 +172,8 @@ class PageRows:
                 misfits = {i: "is missing" for i, value in enumerate(values) if value is None} | misfits
             reasons = {i: f"{column.name} {reason}" for i, reason in misfits.items()} | reasons
             arrays[self._layout.names[column.name]] = array
+        moments = [at for row, at in zip(page, read_at, strict=True) if type(row) is dict]
+        arrays[READ_AT.name] = pa.array(moments, ARROW_TYPES[READ_AT.data_type])
         table = pa.table(arrays)
         if reasons:
             rejected += [(rows[i], reasons[i]) for i in sorted(reasons)]

@@ -1,38 +1,58 @@
-"""How the rows of a load get into the table that is there: by id, or in place of everything."""
+"""How the rows of a load get into the table that is there: the newer state of a row wins, whichever comes last."""
 
-from dlt.common.schema.typing import TWriteDispositionConfig
+from collections.abc import Sequence
 
-_ALL = "1 = 1"
-# Deletes and inserts in one transaction. dlt's "replace" truncates first, and keeps two rows with one id.
-# Both conditions are always given: one that is left out would be as the last load has stored it in dlt's schema.
-REPLACE: TWriteDispositionConfig = {
-    "disposition": "merge",
-    "strategy": "delete-insert",
-    "source_filter": _ALL,
-    "destination_scope": _ALL,
-}
+from dlt.common.schema.typing import C_DLT_ID, TWriteDispositionConfig
+
+from analytics_assets.ingest.endpoints import READ_AT
 
 
-def merge_by_id(merge_key: str, held: str, came: str, updated: str | None) -> TWriteDispositionConfig:
-    """Return the merge that replaces rows by id, but passes over those that the table holds in a newer state.
+def newer_wins(
+    *, merge_key: Sequence[str], held: str, came: str, restated_by: str | None, everything_since: str | None
+) -> TWriteDispositionConfig:
+    """Return the merge of the rows in the table ``came`` into the table ``held``; columns are escaped for SQL.
 
-    An older backfill must not undo them. ``merge_key`` and ``updated`` (``None``: the rows have no such column) are
-    escaped columns, ``held`` and ``came`` the tables that hold the rows and that they came in.
+    Of two states of a row the newer one is kept: by ``restated_by`` (``None``: the rows have no such column) where both
+    have it and it differs, else by the moment at which they were read. So an older backfill, or a load that read first
+    and commits last, undoes nothing.
 
-    Which rows of the table are deleted is always said, also where it is what dlt does anyway: dlt keeps the last
-    load's hints in its schema, and after a full refresh these say that all are.
+    ``everything_since`` is a query for the moment at which the reading of all history began (``None``: a window was
+    read). What was read before that, and has not come again, is gone; what another load has read since may be newer,
+    and stays if it is. It is a query, for dlt would keep each moment that stood here in a schema of its own for good.
+
+    Deletes and inserts are in one transaction, in this order. All is always said: dlt keeps the last load's hints in
+    its schema, and what one kind of load left out would be as another had it.
     """
-    wanted = _ALL
-    if updated is not None:
-        newest = f"SELECT {merge_key}, MAX({updated}) AS {updated} FROM {came} GROUP BY {merge_key}"
-        newer = (
-            f"SELECT held.{merge_key} FROM {held} AS held JOIN ({newest}) AS came "
-            f"ON held.{merge_key} = came.{merge_key} WHERE held.{updated} > came.{updated}"
-        )
-        wanted = f"{merge_key} NOT IN ({newer})"
+    pairs = _pairs(merge_key, held, came, restated_by)
+    replaced = f"{C_DLT_ID} IN (SELECT held.{C_DLT_ID} {pairs})"
+    if everything_since is not None:
+        replaced = f"{READ_AT.name} IS NULL OR {READ_AT.name} < ({everything_since}) OR {replaced}"
     return {
         "disposition": "merge",
         "strategy": "delete-insert",
-        "source_filter": wanted,
-        "destination_scope": f"{merge_key} IN (SELECT {merge_key} FROM {{staging_table}} WHERE {wanted})",
+        # dlt's own choice among rows with one id would be another than that of the filter
+        "deduplicated": True,
+        "source_filter": f"{C_DLT_ID} IN (SELECT came.{C_DLT_ID} {pairs})",
+        "destination_scope": replaced,
     }
+
+
+def _pairs(merge_key: Sequence[str], held: str, came: str, restated_by: str | None) -> str:
+    """Return the rows that came and are to stay, each beside the one with its id that the table holds, if any."""
+    columns = [C_DLT_ID, READ_AT.name, *merge_key]
+    newest = f"{READ_AT.name} DESC"
+    is_newer = f"WHEN held.{READ_AT.name} > came.{READ_AT.name} THEN 1 ELSE 0"
+    if restated_by:
+        columns += [restated_by] * (restated_by not in columns)
+        # warehouses differ in where they sort null
+        newest = f"CASE WHEN {restated_by} IS NULL THEN 1 ELSE 0 END, {restated_by} DESC, {newest}"
+        compared = (
+            f"WHEN held.{restated_by} {sign} came.{restated_by} THEN {is_it}" for sign, is_it in ((">", 1), ("<", 0))
+        )
+        is_newer = " ".join([*compared, is_newer])
+    numbered = f"ROW_NUMBER() OVER (PARTITION BY {', '.join(merge_key)} ORDER BY {newest}) AS nth"
+    same = " AND ".join(f"held.{key} = came.{key}" for key in merge_key)
+    return (
+        f"FROM (SELECT {', '.join(columns)}, {numbered} FROM {came}) AS came "
+        f"LEFT JOIN {held} AS held ON {same} WHERE came.nth = 1 AND CASE {is_newer} END = 0"
+    )

@@ -1,6 +1,7 @@
 """The warehouse as a load sees it: where it is, who may write, and the SQL that dlt does not bring."""
 
 import contextlib
+import datetime as dt
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,13 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 
+from analytics_assets.ingest.endpoints import READ_AT
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.warehouse.destination import HAS_LOCK
 from analytics_assets.ingest.warehouse.writer import duckdb_writer, postgres_writer
+
+_REFRESH = "_analytics_refresh"
 
 
 class Warehouse:
@@ -77,29 +81,45 @@ class Warehouse:
             if client.has_dataset():
                 client.drop_dataset()
 
-    def empty(self, client: SqlClientBase[Any], table: str) -> None:
-        """Delete all rows of a table."""
-        client.execute_sql(f"DELETE FROM {self.dataset}.{table}")
+    @property
+    def refresh_began(self) -> str:
+        """The query for what ``note_refresh`` has noted."""
+        return f"SELECT MAX(began) FROM {self.staging}.{_REFRESH}"
 
-    def rows_found(self, client: SqlClientBase[Any], report: WindowReport, merge_key: str, load_id: str) -> int:
+    def note_refresh(self, client: SqlJobClientBase, began: dt.datetime) -> None:
+        """Note when the reading of all history began, beside the rows that are staged, for their merge to compare."""
+        table: Any = {"name": _REFRESH, "columns": {}}
+        kind = client.type_mapper.to_destination_type({"name": "began", "data_type": "timestamp"}, table)
+        with client.sql_client.with_staging_dataset() as staging:
+            staging.create_dataset()
+            staging.execute_sql(f"CREATE TABLE {self.staging}.{_REFRESH} (began {kind})")
+            staging.execute_sql(f"INSERT INTO {self.staging}.{_REFRESH} VALUES (%s)", began)
+
+    def empty(self, client: SqlClientBase[Any], table: str, began: dt.datetime) -> None:
+        """Delete the rows of a table that were read before then."""
+        older = f"{READ_AT.name} IS NULL OR {READ_AT.name} < %s"
+        client.execute_sql(f"DELETE FROM {self.dataset}.{table} WHERE {older}", began)
+
+    def rows_found(self, client: SqlClientBase[Any], report: WindowReport, merge_key: list[str], load_id: str) -> int:
         """Return how many rows of the load are in the table, after proof that every row that was kept is there.
 
-        It is from this load, or held there in a newer state. ``merge_key`` is a column. Raises ``ApiError``
+        It is from this load, or held there in a newer state. ``merge_key`` are columns. Raises ``ApiError``
         (incomplete) where one is missing.
         """
         if not report.rows_kept:
             return 0
-        merge_key, kept = client.escape_column_name(merge_key), report.unique_rows_kept
+        keys, kept = [client.escape_column_name(name) for name in merge_key], report.unique_rows_kept
         table = f"{self.dataset}.{report.endpoint}"
         # most often all are from this load, and the two tables need not be compared
-        query = f"SELECT COUNT(DISTINCT {merge_key}) FROM {table} WHERE _dlt_load_id = %s"
-        [(loaded,)] = client.execute_sql(query, load_id) or [(0,)]
+        query = f"SELECT DISTINCT {', '.join(keys)} FROM {table} WHERE _dlt_load_id = %s"
+        [(loaded,)] = client.execute_sql(f"SELECT COUNT(*) FROM ({query}) AS loaded", load_id) or [(0,)]
         if loaded == kept:
             return int(loaded)
         figures = client.execute_sql(
-            f"SELECT COUNT(DISTINCT came.{merge_key}), COUNT(DISTINCT held.{merge_key}) "
-            f"FROM {self.staging}.{report.endpoint} AS came "
-            f"LEFT JOIN {table} AS held ON held.{merge_key} = came.{merge_key}"
+            f"SELECT COUNT(*), COUNT(held.{keys[0]}) "
+            f"FROM (SELECT DISTINCT {', '.join(keys)} FROM {self.staging}.{report.endpoint}) AS came "
+            f"LEFT JOIN (SELECT DISTINCT {', '.join(keys)} FROM {table}) AS held "
+            f"ON {' AND '.join(f'held.{key} = came.{key}' for key in keys)}"
         )
         [(came, held)] = figures or []
         if not (came if kept is None else kept) == came == held:

@@ -27,7 +27,7 @@ def _walk(
     before_page: Callable[[int, list[Row]], None] = lambda *_: None,
 ) -> tuple[OffsetWalk, list[object]]:
     """Walk through rows that ``before_page(number, rows)`` may change; return the walk and the ids that came."""
-    held, walk, came = list(rows), OffsetWalk(PAGE, "id"), []
+    held, walk, came = list(rows), OffsetWalk(PAGE, ("id",)), []
     for number in range(1, 10 * len(rows) + 10):
         before_page(number, held)
         page = held[walk.offset : walk.offset + cap]
@@ -96,7 +96,7 @@ def test_a_total_ends_the_walk_at_its_last_row() -> None:
 
 def test_without_a_total_the_end_is_asked_for_twice() -> None:
     """Pages overlap by a row; the last brings nothing but that row, and the page behind it is empty."""
-    walk = OffsetWalk(PAGE, "id")
+    walk = OffsetWalk(PAGE, ("id",))
     offsets, held = [], _rows(*range(6))
     while not walk.is_whole:
         offsets.append(walk.offset)
@@ -106,7 +106,7 @@ def test_without_a_total_the_end_is_asked_for_twice() -> None:
 
 def test_a_total_that_changes() -> None:
     """Rows came or went."""
-    walk = OffsetWalk(PAGE, "id")
+    walk = OffsetWalk(PAGE, ("id",))
     walk.advance(_rows(0, 1, 2, 3), 9)
     with pytest.raises(RowsMovedError, match="the total was 9 and became 8"):
         walk.advance(_rows(4, 5, 6, 7), 8)
@@ -114,7 +114,7 @@ def test_a_total_that_changes() -> None:
 
 def test_a_total_of_the_page_alone() -> None:
     """The page behind shows that there is more than the total says."""
-    walk = OffsetWalk(PAGE, "id")
+    walk = OffsetWalk(PAGE, ("id",))
     walk.advance(_rows(0, 1, 2, 3), PAGE)
     with pytest.raises(RowsMovedError, match="total 4, but 8 rows came by then"):
         walk.advance(_rows(4, 5, 6, 7), PAGE)
@@ -122,7 +122,7 @@ def test_a_total_of_the_page_alone() -> None:
 
 def test_pages_that_end_before_the_total() -> None:
     """An empty page where rows should be."""
-    walk = OffsetWalk(PAGE, "id")
+    walk = OffsetWalk(PAGE, ("id",))
     walk.advance(_rows(0, 1, 2, 3), 9)
     with pytest.raises(RowsMovedError, match="total 9, but its pages end after 4 rows"):
         walk.advance([], 9)
@@ -130,7 +130,7 @@ def test_pages_that_end_before_the_total() -> None:
 
 def test_a_row_that_is_pushed_onto_the_next_page() -> None:
     """As many rows as the total, but one of them twice: another is missing."""
-    walk = OffsetWalk(PAGE, "id")
+    walk = OffsetWalk(PAGE, ("id",))
     walk.advance(_rows(0, 1, 2, 3), 6)
     with pytest.raises(RowsMovedError, match="total 6, but 6 rows with 5 ids came"):
         walk.advance(_rows(3, 4), 6)
@@ -139,7 +139,7 @@ def test_a_row_that_is_pushed_onto_the_next_page() -> None:
 @pytest.mark.parametrize("total", [9, None])
 def test_a_page_that_repeats(total: int | None) -> None:
     """A server that ignores the offset would be read for ever."""
-    walk = OffsetWalk(PAGE, "id")
+    walk = OffsetWalk(PAGE, ("id",))
     walk.advance(_rows(0, 1, 2, 3), total)
     with pytest.raises(RowsMovedError, match="page at offset"):
         walk.advance(_rows(0, 1, 2, 3), total)
@@ -147,7 +147,7 @@ def test_a_page_that_repeats(total: int | None) -> None:
 
 def test_a_shift_without_a_total() -> None:
     """The next page does not begin with the row that it should."""
-    walk = OffsetWalk(PAGE, "id")
+    walk = OffsetWalk(PAGE, ("id",))
     walk.advance(_rows(0, 1, 2, 3), None)
     with pytest.raises(RowsMovedError, match="the page at offset 3 does not begin with the row it should"):
         walk.advance(_rows(4, 5), None)
@@ -157,7 +157,7 @@ def test_rows_without_an_id_count_as_themselves() -> None:
     """They are set aside later; here they are rows like any other, and rows that are no objects too."""
     _, came = _walk([{"id": None}, {"id": None}, {"id": 2.5}])
     assert len(came) == 3
-    walk = OffsetWalk(PAGE, "id")
+    walk = OffsetWalk(PAGE, ("id",))
     walk.advance(["text", 7, None], 3)
     assert (walk.is_whole, walk.distinct_ids) == (True, 3)
 
@@ -175,14 +175,14 @@ def test_rows_without_an_id_count_as_themselves() -> None:
 )
 def test_the_offsets_that_come_next(came: int, total: int | None, ahead: list[int]) -> None:
     """After one page: where the next ones begin if they are like it."""
-    walk = OffsetWalk(PAGE, "id")
+    walk = OffsetWalk(PAGE, ("id",))
     walk.advance(_rows(*range(came)), total)
     assert list(walk.ahead()) == ahead
 
 
 def test_without_a_total_no_more_is_guessed_than_has_come() -> None:
     """So that a short window wastes few requests."""
-    walk = OffsetWalk(PAGE, "id")
+    walk = OffsetWalk(PAGE, ("id",))
     for number in range(1, 5):
         first = walk.offset
         walk.advance(_rows(*range(first, first + PAGE)), None)
@@ -192,6 +192,19 @@ def test_without_a_total_no_more_is_guessed_than_has_come() -> None:
 
 def test_what_it_says_of_itself() -> None:
     """Pages, rows of how many."""
-    walk = OffsetWalk(PAGE, "id")
+    walk = OffsetWalk(PAGE, ("id",))
     walk.advance(_rows(*range(PAGE)), 1234)
     assert walk.progress.startswith("1 pages, 4 of 1,234 rows, ")
+
+
+def test_rows_that_are_known_by_several_fields() -> None:
+    """They are told apart by all of them; one that comes twice, in whatever type, shows rows that moved."""
+    rows = [{"account": account, "date": date} for account in (1, 2) for date in ("a", "b")]
+    walk = OffsetWalk(PAGE, ("account", "date"))
+    walk.advance(rows[:2], 4)
+    walk.advance(rows[2:], 4)
+    assert (walk.is_whole, walk.distinct_ids) == (True, 4)
+    walk = OffsetWalk(PAGE, ("account", "date"))
+    walk.advance(rows[:2], 4)
+    with pytest.raises(RowsMovedError, match="3 ids"):
+        walk.advance([{"account": "1", "date": "b"}, rows[3]], 4)

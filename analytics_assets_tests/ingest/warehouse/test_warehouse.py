@@ -1,5 +1,6 @@
 """The warehouse in words, and the proof that what was kept is in it."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -121,11 +122,14 @@ def test_a_newer_state_that_the_table_holds_counts(project: Project, warehouse: 
 
 
 def test_emptying_a_table_leaves_the_others(project: Project, warehouse: Warehouse) -> None:
-    """It is the one table of the dataset, whose columns stay."""
+    """It is the one table of the dataset, whose columns stay, and so do the rows that were read since then."""
     moment = f"{DAY}T01:00:00Z"
     project.serve(rows={"stories": stories(2), "story_insights": [{"id": "i", "timestamp": moment}]})
     project.load(WINDOW, "stories", "story_insights")
     with open_warehouse() as opened, opened.writer(), opened.sql() as client:
-        opened.empty(client, "stories")
+        opened.empty(client, "stories", dt.datetime(2025, 3, 1, tzinfo=dt.UTC))
+    assert len(contents(warehouse, "stories")) == 2
+    with open_warehouse() as opened, opened.writer(), opened.sql() as client:
+        opened.empty(client, "stories", dt.datetime.now(dt.UTC))
     assert contents(warehouse, "stories") == []
     assert [row["id"] for row in contents(warehouse, "story_insights")] == ["i"]
