@@ -4,16 +4,18 @@ What belongs here: which requests are under way. What a page means, and which on
 """
 
 import copy
+import functools
 import itertools
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 from urllib.parse import quote_plus
 
 import requests
 
 from analytics_assets.ingest.api.adapter import ApiResponse
+from analytics_assets.ingest.api.workers import Workers
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import Settings
 
@@ -37,7 +39,7 @@ class PageSession(requests.Session):
         self._stop = stop
         self._offset_param = settings.offset_param
         in_flight = settings.max_concurrent_requests
-        self._pool = ThreadPoolExecutor(in_flight, thread_name_prefix="analytics-page")
+        self._pool = Workers(in_flight, "analytics-page")
         self._most_ahead = _PAGES_WAITING * in_flight if in_flight > 1 else 0
         self.is_behind_the_end = False
         """Whether the next page is asked for only to see that it is none."""
@@ -72,13 +74,11 @@ class PageSession(requests.Session):
         if page is None:
             # The page before was shorter than expected: what is under way begins at offsets that nobody will ask for.
             self.drop_ahead()
-            page = self._pool.submit(self._send, request, **kwargs)
+            page = self._pool.submit(functools.partial(self._send, request, **kwargs))
         try:
             return _or_nothing(page) if self.is_behind_the_end else page.result()
         except BaseException:
-            self.drop_ahead()
-            # Wakes the requests that wait for their next attempt: nobody will take their pages.
-            self._stop.set()
+            self.give_up()
             raise
 
     def fetch_ahead(self, offsets: Iterable[int]) -> None:
@@ -88,12 +88,18 @@ class PageSession(requests.Session):
         # The first of them, as many as wait here already, were begun by an earlier call.
         for offset in itertools.islice(offsets, len(self._ahead), self._most_ahead):
             request = self._page_request(self._first, offset)
-            self._ahead[str(request.url)] = self._pool.submit(self._send, request, **self._send_arguments)
+            send = functools.partial(self._send, request, **self._send_arguments)
+            self._ahead[str(request.url)] = self._pool.submit(send)
 
     def begin(self) -> None:
         """Begin with the first page: what is under way is forgotten."""
         self.is_behind_the_end = False
         self.drop_ahead()
+
+    def give_up(self) -> None:
+        """Have no further page fetched. A request that waits for its next attempt makes it now, and no other."""
+        self.drop_ahead()
+        self._stop.set()
 
     def drop_ahead(self) -> None:
         """Forget the pages that nobody will take, and make none of the requests that have not begun."""

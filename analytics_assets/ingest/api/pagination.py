@@ -63,6 +63,10 @@ class WindowPages:
         self.passes += 1
         self.walk = OffsetWalk(self._settings.page_size, self._endpoint.merge_key, self._endpoint.restated_by)
 
+    def give_up(self) -> None:
+        """Have no further page fetched; the window was not read to its end."""
+        self._session.give_up()
+
     def take(self, response: Response) -> None:
         """Walk on by the page that came, and have the next ones fetched."""
         try:
