@@ -11,8 +11,9 @@ import dagster as dg
 from analytics_assets.catalogue import Loaded, materialization_metadata
 from analytics_assets.checks import check_results, check_specs
 from analytics_assets.history import give_each_day_its_own, not_yet_loaded, record
+from analytics_assets.ingest.cancelling import cancellable
 from analytics_assets.ingest.endpoints import Endpoint
-from analytics_assets.ingest.errors import explain
+from analytics_assets.ingest.errors import Problem, explain
 from analytics_assets.ingest.load import open_pipeline
 from analytics_assets.ingest.window import Window
 from analytics_assets.partitions import partition_keys_of, slices_of
@@ -24,6 +25,14 @@ STEP_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONE
 # Dagster shows a terminal what a step wrote by way of a `tail` process, and ends that when the step has ended; what it
 # has not read by then is never shown, and that is where the reason of a failure stands (dagster issue 23336).
 _TAIL_WAIT = "DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH"
+
+
+class LoadCancelledError(dg.DagsterError, dg.DagsterExecutionInterruptedError):
+    """The run is cancelled.
+
+    Dagster's own exception for it makes a step that has a retry policy begin anew, and the run go on and succeed. A
+    ``DagsterError`` is not retried; and since this one is an interruption as well, it ends the run.
+    """
 
 
 class SyncMode(enum.Enum):
@@ -47,6 +56,18 @@ class EndpointLoad:
     context: dg.AssetExecutionContext
     api: AnalyticsApi
     loader: DltLoader
+
+    def materialize(self, sync_mode: SyncMode) -> dg.MaterializeResult[Any]:
+        """Load, and return what Dagster's catalogue is to say of it; raises ``ApiError`` (cancelled) after a signal."""
+        with cancellable():
+            loaded = self.run(sync_mode)
+            days, reports = partition_keys_of(self.context), [part.report for part in loaded]
+            give_each_day_its_own(self.context, dg.AssetKey(self.endpoint.name), days, loaded)
+            return dg.MaterializeResult(
+                asset_key=self.endpoint.name,
+                metadata=materialization_metadata(self.endpoint, loaded, single=len(days) == 1),
+                check_results=check_results(self.endpoint, reports),
+            )
 
     def run(self, sync_mode: SyncMode) -> list[Loaded]:
         """Load all history, or the windows of the run's partitions; each is proven when it is returned."""
@@ -88,6 +109,13 @@ class EndpointLoad:
             return Loaded(pipeline.report, warehouse.table_name(name), warehouse.location, frozenset(days))
 
 
+def _failure(endpoint: Endpoint, problem: Problem) -> Exception:
+    message = f"{endpoint.name}: {problem.message}"
+    if problem.kind == "cancelled":
+        return LoadCancelledError(message)
+    return dg.Failure(message, allow_retries=problem.is_transient)
+
+
 def build_asset(
     endpoint: Endpoint, partitions: dg.PartitionsDefinition, retry_policy: dg.RetryPolicy = STEP_RETRIES
 ) -> dg.AssetsDefinition:
@@ -108,21 +136,15 @@ def build_asset(
         dlt_loader: DltLoader,
     ) -> Iterator[dg.MaterializeResult[Any]]:
         try:
-            loaded = EndpointLoad(endpoint, context, analytics_api, dlt_loader).run(config.sync_mode)
+            result = EndpointLoad(endpoint, context, analytics_api, dlt_loader).materialize(config.sync_mode)
         except Exception as error:
             os.environ.setdefault(_TAIL_WAIT, "1")
             problem = explain(error)
             if problem is None:
                 raise
-            failure = dg.Failure(f"{endpoint.name}: {problem.message}", allow_retries=problem.is_transient)
+            failure = _failure(endpoint, problem)
         else:
-            days, reports = partition_keys_of(context), [part.report for part in loaded]
-            give_each_day_its_own(context, dg.AssetKey(endpoint.name), days, loaded)
-            yield dg.MaterializeResult(
-                asset_key=endpoint.name,
-                metadata=materialization_metadata(endpoint, loaded, single=len(days) == 1),
-                check_results=check_results(endpoint, reports),
-            )
+            yield result
             return
         # outside of the `except`, so that the reader sees one message and not dlt's layers around it
         raise failure

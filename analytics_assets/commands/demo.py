@@ -20,6 +20,7 @@ from dotenv import load_dotenv
 from rich.console import Console
 from rich.markup import escape
 
+from analytics_assets.assets import LoadCancelledError
 from analytics_assets.build import build_definitions
 from analytics_assets.commands.demo_plot import print_plot
 from analytics_assets.commands.demo_tables import (
@@ -42,6 +43,8 @@ DAYS = 30
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _INTERRUPTED = 130
+# during a load, and at other moments of a run
+_INTERRUPTIONS = {LoadCancelledError.__name__, dg.DagsterExecutionInterruptedError.__name__}
 
 
 class DemoError(Exception):
@@ -140,7 +143,7 @@ def _failure_in_words(result: dg.ExecuteInProcessResult) -> str:
     """Return the first failed step's own message, and how many more there are; Ctrl-C is no failure and goes on."""
     failures = [event for event in result.all_events if event.is_step_failure]
     errors = [event.step_failure_data.error for event in failures]
-    if any(error and error.cls_name == "DagsterExecutionInterruptedError" for error in errors):
+    if any(error and error.cls_name in _INTERRUPTIONS for error in errors):
         raise KeyboardInterrupt
     messages = [_message(event) for event in failures]
     if not messages:

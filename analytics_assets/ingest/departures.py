@@ -7,6 +7,7 @@
 | ``destination_arguments`` | 1.31.0 | ``dlt.destinations.duckdb().capabilities().supports_transactions`` is true |
 | ``as_jsonb`` | 1.31.0 | ``dlt.destinations.impl.postgres.factory`` makes ``jsonb`` of a Parquet table's JSON columns |
 | ``load.WindowPipeline`` | 1.31.0, dagster-dlt 0.29.1 | ``DagsterDltResource.run`` can be given what to run |
+| no signals intercepted, in ``load.py`` | 1.31.0 | a signal that came is still known when ``load`` has returned |
 | no runtime trace, in ``load.py`` | 1.31.0 | ``trace.pickle`` is written without the values of secrets |
 | ``translator.DltLoader`` | dagster-dlt 0.29.1 | its metadata needs no trace and names the table as it is called |
 | full refresh by ``warehouse/merge.py`` | 1.31.0 | ``replace`` keeps readers on the old table until it commits |

@@ -19,6 +19,7 @@ Kind = Literal[
     "incomplete",
     "warehouse busy",
     "setting",
+    "cancelled",
 ]
 
 _ADVICE: dict[Kind, str] = {

@@ -13,13 +13,15 @@ from dlt.extract.source import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.pipeline import Pipeline
 
+from analytics_assets.ingest.cancelling import cancellable, is_cancelled, settling
 from analytics_assets.ingest.departures import as_jsonb
-from analytics_assets.ingest.errors import ApiError, WindowMovedError, causes, explain
+from analytics_assets.ingest.errors import ApiError, WindowMovedError, causes
 from analytics_assets.ingest.report import Reading, WindowReport
 from analytics_assets.ingest.warehouse.destination import DATASET, FILE_FORMAT, open_destination
 from analytics_assets.ingest.warehouse.evolution import Evolution
-from analytics_assets.ingest.warehouse.ledger import LEDGER, LEDGER_COLUMNS, close_row, has_row, ledger_row
+from analytics_assets.ingest.warehouse.ledger import LEDGER, close_row
 from analytics_assets.ingest.warehouse.merge import newer_wins
+from analytics_assets.ingest.warehouse.outcome import outcome_recorded
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 from analytics_assets.ingest.workdir import working_directory
 
@@ -48,11 +50,12 @@ class WindowPipeline(Pipeline):
 def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> tuple[WindowReport, LoadInfo]:
     """Restore the schema, read until the window is proven, normalize, load, prove what arrived, close the ledger.
 
-    The warehouse's writer lock is held only while it is written to. A failure is written to the ledger. Raises dlt's
-    ``PipelineStepFailed``, and ``ApiError`` (incomplete) when the table does not hold what was kept.
+    The warehouse's writer lock is held only while it is written to. A failure is written to the ledger, and so
+    is a signal that cancels the load. Raises dlt's ``PipelineStepFailed``, and ``ApiError`` (cancelled, or incomplete
+    when the table does not hold what was kept).
     """
     warehouse = pipeline.warehouse
-    with failure_recorded(pipeline, reading):
+    with cancellable(), outcome_recorded(pipeline, warehouse, reading, pipeline.log):
         with warehouse.writer():
             pipeline.sync_destination()
         say_how_to_merge(pipeline, source, reading)
@@ -61,9 +64,8 @@ def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -
             with warehouse.writer():
                 if settle_columns(pipeline, source, reading):
                     normalize(pipeline, reading)
-                    info = pipeline.load()
-                    info.raise_on_failed_jobs()
-                    return close(pipeline, source, reading, info.loads_ids[0]), info
+                    load_id, info = load(pipeline, reading)
+                    return close(pipeline, source, reading, load_id), info
             pipeline.log.warning("reading the window again: the table has columns that would change its values")
         what = "each time it was read, the table had got columns that would change its values; run it again"
         raise ApiError("incomplete", f"incomplete: {reading.endpoint.name}: {what}")
@@ -140,6 +142,27 @@ def normalize(pipeline: WindowPipeline, reading: Reading) -> None:
         raise ApiError("setting", f"setting: PostgreSQL: {what}: install adbc-driver-postgresql")
 
 
+def load(pipeline: WindowPipeline, reading: Reading) -> tuple[str, LoadInfo]:
+    """Have dlt load; once cancelled it begins no further job, unless the table has the window by then."""
+    # behind the window's there may be one of dlt's own state
+    load_id, *_ = pipeline.list_normalized_load_packages()
+    try:
+        info = pipeline.load()
+    except PipelineStepFailed:
+        if not is_cancelled() or not _has_arrived(pipeline, reading, load_id):
+            raise
+        # else the table would hold rows of a load that was given up, without those that were set aside
+        with settling():
+            info = pipeline.load()
+    info.raise_on_failed_jobs()
+    return load_id, info
+
+
+def _has_arrived(pipeline: WindowPipeline, reading: Reading, load_id: str) -> bool:
+    is_complete = load_id not in pipeline.list_normalized_load_packages()
+    return is_complete or pipeline.warehouse.has_rows_of(reading.endpoint.name, load_id)
+
+
 def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id: str) -> WindowReport:
     """Prove that the rows have arrived, and have the ledger say so; what they were merged from is dropped."""
     warehouse, report = pipeline.warehouse, reading.report()
@@ -154,39 +177,9 @@ def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id
     return report
 
 
-@contextlib.contextmanager
-def failure_recorded(pipeline: WindowPipeline, reading: Reading) -> Iterator[None]:
-    """Have the ledger say ``failed`` for a window that does not arrive."""
-    try:
-        yield
-    except Exception as error:
-        record_failure(pipeline, reading, error)
-        raise
-
-
-def record_failure(pipeline: WindowPipeline, reading: Reading, error: BaseException) -> None:
-    """Have the ledger say ``failed``, unless the warehouse cannot be had; logs when that fails."""
-    problem = explain(error)
-    if problem and problem.kind == "warehouse busy":
-        # it would be waited for once more, and in vain
-        return
-    report, reason = reading.report(), problem.message if problem else f"{type(error).__name__}: {error}"
-    try:
-        pipeline.abort_packages()
-        with pipeline.warehouse.writer(), pipeline.warehouse.sql() as client:
-            pipeline.warehouse.drop_staging(client)
-            if has_row(client, report):
-                close_row(client, report, "failed", reason)
-            else:
-                row = ledger_row(report, "failed", reason)
-                Pipeline.run(pipeline, dlt.resource([row], name=LEDGER, columns=LEDGER_COLUMNS))
-    except Exception:
-        pipeline.log.exception("the failure could not be written to %s", LEDGER)
-
-
-def _merge_key(source: DltSource, reading: Reading) -> list[str]:
-    """Return the columns of the merge key as the warehouse calls them."""
-    return [source.schema.naming.normalize_identifier(field) for field in reading.endpoint.merge_key]
+def _merge_key(source: DltSource, reading: Reading) -> str:
+    """Return the merge key as the warehouse calls it."""
+    return source.schema.naming.normalize_identifier(reading.endpoint.id)
 
 
 @contextlib.contextmanager
@@ -221,6 +214,8 @@ def _open(log: logging.Logger) -> Iterator[WindowPipeline]:
         )
         # dlt's trace is a file in the working directory that holds the resolved configuration, the key in clear
         pipeline.config.enable_runtime_trace = False
+        # dlt would keep a signal to itself, and forget it where the step that is under way comes to its end
+        pipeline.runtime_config.intercept_signals = False
         pipeline.log = log
         pipeline.warehouse = Warehouse(pipeline, staging, log)
         try:

@@ -1,10 +1,11 @@
-"""Loads in processes of their own, to be started many at once and to be killed.
+"""Loads in processes of their own, to be started many at once, to be killed and to be cancelled.
 
 They take API and warehouse from the environment and the working directory. ``Loads`` forks them from a process that has
 imported everything: milliseconds, not seconds. By hand, ``all`` is a full refresh:
 ``python -m analytics_assets_tests.concurrency.loader stories 2025-03-01 2025-03-02``
 """
 
+import contextlib
 import datetime as dt
 import functools
 import logging
@@ -19,7 +20,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Self
 
+from dlt.load.load import Load
+
 from analytics_assets.ingest import load as loading
+from analytics_assets.ingest.cancelling import is_cancelled
 from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.load import WindowPipeline, open_pipeline
 from analytics_assets.ingest.source import build_source
@@ -33,7 +37,7 @@ READER_WAIT = "TEST_READER_WAIT"
 """Variable: how many seconds other programs get to close the DuckDB file, in place of a minute."""
 
 HOLD = "TEST_HOLD"
-"""Variable: the step before which the load says ``holding`` and stays for ever, to be killed; one of ``STEPS``."""
+"""Variable: the step before which the load says ``holding`` and stays until it is killed or cancelled."""
 
 STEPS: dict[str, tuple[Any, str]] = {
     "extract": (WindowPipeline, "extract"),
@@ -45,6 +49,9 @@ STEPS: dict[str, tuple[Any, str]] = {
 }
 """The steps of a load, in order, and the function that each begins with; the last begins when that one has ended."""
 
+JOBS: dict[str, tuple[Any, str]] = {"jobs": (Load, "start_new_jobs"), "completion": (Load, "complete_package")}
+"""Steps within the load: before dlt's first job, and when the last one has ended."""
+
 _PRELOAD = (
     __name__,
     "dlt.common.libs.pyarrow",
@@ -54,6 +61,8 @@ _PRELOAD = (
     "pytest",
 )
 _STEP_SECONDS = 60
+# with three for a lock that somebody else holds, on a busy machine
+_CANCEL_SECONDS = 12
 
 
 def load(endpoint: str, *days: str) -> None:
@@ -62,8 +71,8 @@ def load(endpoint: str, *days: str) -> None:
     if wait := os.environ.get(READER_WAIT):
         setattr(warehouse, duckdb_writer.__name__, functools.partial(duckdb_writer, reader_wait=float(wait)))
     if step := os.environ.get(HOLD):
-        owner, function = STEPS[step]
-        setattr(owner, function, _hold if step != "drop the staging" else _after(getattr(owner, function)))
+        owner, function = (STEPS | JOBS)[step]
+        setattr(owner, function, _held(getattr(owner, function), after=step == "drop the staging"))
     for day in days:
         window = None if day == ALL else Window.of_day(dt.date.fromisoformat(day))
         source, reading = build_source(endpoint_of(endpoint), load_settings(), window, run_id=str(os.getpid()))
@@ -71,16 +80,13 @@ def load(endpoint: str, *days: str) -> None:
             pipeline.run(source)
 
 
-def _hold(*_: Any, **__: Any) -> None:  # noqa: ANN401 - stands in for any method
-    logging.getLogger(__name__).info("holding")
-    while True:
-        signal.pause()
-
-
-def _after(function: Callable[..., object]) -> Callable[..., None]:
-    def held(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - any function's signature
-        function(*args, **kwargs)
-        _hold()
+def _held(function: Callable[..., object], *, after: bool) -> Callable[..., object]:
+    def held(*args: Any, **kwargs: Any) -> object:  # noqa: ANN401 - any function's signature
+        result = function(*args, **kwargs) if after else None
+        logging.getLogger(__name__).info("holding")
+        while not is_cancelled():
+            time.sleep(0.01)
+        return result if after else function(*args, **kwargs)
 
     return held
 
@@ -130,6 +136,14 @@ class Load:
         """End it with SIGKILL, if it has not ended by itself; the exit code, -9 when killed."""
         self.process.kill()
         return self.end()
+
+    def cancel(self, *numbers: signal.Signals) -> int:
+        """Send it signals, a tenth of a second between two, and return the exit code; fails when it stays."""
+        for number in numbers or (signal.SIGTERM,):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+            time.sleep(0.1)
+        return self.end(_CANCEL_SECONDS)
 
     def says(self, text: str, seconds: float = _STEP_SECONDS) -> None:
         """Wait until it has written that text."""

@@ -29,7 +29,7 @@ from analytics_assets.ingest.load import WindowPipeline
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table import values
 from analytics_assets.ingest.table.rows import PageRows
-from analytics_assets.ingest.warehouse import writer
+from analytics_assets.ingest.warehouse import outcome, writer
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
@@ -355,7 +355,7 @@ GUARDS = [
     Guard("newer states", _an_older_state_comes_later, loading, "say_how_to_merge", _NOTHING),
     Guard("newest of a load", _two_states_in_one_load, loading, "say_how_to_merge", _NOTHING),
     Guard("one writer", _somebody_else_is_writing, Warehouse, "writer", lambda _: contextlib.nullcontext()),
-    Guard("failures noted", _a_failure_is_written_down, loading, "record_failure", _NOTHING),
+    Guard("failures noted", _a_failure_is_written_down, outcome, "record_failure", _NOTHING),
 ]
 
 

@@ -20,8 +20,8 @@ A load ends in one of two ways:
 
 - **The run succeeds**, and the table holds every row the API has in the window, once, with the values the API sent.
   Rows that cannot be loaded as they are ([columns](columns.md)) are in `<endpoint>__rejected`, each with its reason.
-- **The run fails**, in words that name what was asked and what came. The table is as it was before, and the window's
-  row in `_analytics_windows` says `failed` and why.
+- **The run fails**, or is cancelled, in words that name what was asked and what came. The table is as it was before,
+  and the window's row in `_analytics_windows` says `failed`, or `cancelled`, and why.
 
 There is no third: a run never succeeds with rows missing that an answer of the API gave away.
 
@@ -92,6 +92,10 @@ _FAILURES: dict[Kind, tuple[str, str]] = {
         "Run it again when the data rests; `offset_param`, `limit_param`, or no `total_selector` if its total is wrong",
     ),
     "warehouse busy": ("Another program holds the DuckDB file", "Close it"),
+    "cancelled": (
+        "Ctrl-C, SIGTERM or *Terminate* in Dagster's UI; the row in `_analytics_windows` says `cancelled` as well",
+        "Run it again to have the window",
+    ),
     "setting": ("A setting is missing or wrong", "The message names it and what is allowed"),
 }
 

@@ -16,6 +16,7 @@ import requests
 
 from analytics_assets.ingest.api.adapter import ApiResponse
 from analytics_assets.ingest.api.workers import Workers
+from analytics_assets.ingest.cancelling import waiting
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import Settings
 
@@ -76,7 +77,8 @@ class PageSession(requests.Session):
             self.drop_ahead()
             page = self._pool.submit(functools.partial(self._send, request, **kwargs))
         try:
-            return _or_nothing(page) if self.is_behind_the_end else page.result()
+            with waiting():
+                return _or_nothing(page) if self.is_behind_the_end else page.result()
         except BaseException:
             self.give_up()
             raise

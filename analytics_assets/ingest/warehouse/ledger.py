@@ -1,8 +1,8 @@
 """The tables beside the data: the ledger of windows, and the rows that could not be loaded.
 
-The ledger ``_analytics_windows`` has one row per endpoint, window and run, also when the run failed. A row travels in
-the same load package as the window's data, as ``loading``; once the package has arrived it says ``loaded``. One that
-still says ``loading`` belongs to a run that was killed.
+The ledger ``_analytics_windows`` has one row per endpoint, window and run, also when the run failed or was cancelled. A
+row travels in the same load package as the window's data, as ``loading``; once the package has arrived it says
+``loaded``. One that still says ``loading`` belongs to a run that was killed.
 """
 
 from collections.abc import Mapping
@@ -64,8 +64,8 @@ LEDGER_COLUMNS = _columns(
         "Undeclared fields that came: their column, type and number of values, or that many ignored",
     ),
     ("seconds", "double", "From the first request to the last commit"),
-    ("outcome", "text", "loading, loaded or failed"),
-    ("reason", "text", "Why it failed, or why no row was kept"),
+    ("outcome", "text", "loading, loaded, failed or cancelled"),
+    ("reason", "text", "Why it failed or was cancelled, or why no row was kept"),
     ("started_at", "timestamp", "When the window was begun"),
 )
 

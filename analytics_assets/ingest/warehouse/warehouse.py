@@ -3,10 +3,12 @@
 import contextlib
 import datetime as dt
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
@@ -57,12 +59,15 @@ class Warehouse:
         """Return the table's full name, ``database.dataset.table``."""
         return f"{Path(self.database).stem}.{self.dataset}.{table}"
 
-    def writer(self) -> contextlib.AbstractContextManager[None]:
-        """Be the one writer of the warehouse, where it has a lock that dies with its holder."""
+    def writer(self, patience: float = math.inf) -> contextlib.AbstractContextManager[None]:
+        """Be the one writer of the warehouse, where it has a lock that dies with its holder.
+
+        Raises ``ApiError`` (warehouse busy) when others do not let go of it within ``patience`` seconds.
+        """
         if self.kind == "duckdb":
-            return duckdb_writer(Path(self.database).resolve(), self._log)
+            return duckdb_writer(Path(self.database).resolve(), self._log, patience=patience)
         if self.kind == "postgres":
-            return postgres_writer(self.sql(), self.dataset, self._log)
+            return postgres_writer(self.sql(), self.dataset, self._log, patience)
         return contextlib.nullcontext()
 
     def sql(self) -> SqlClientBase[Any]:
@@ -99,6 +104,15 @@ class Warehouse:
         """Delete the rows of a table that were read before then."""
         older = f"{READ_AT.name} IS NULL OR {READ_AT.name} < %s"
         client.execute_sql(f"DELETE FROM {self.dataset}.{table} WHERE {older}", began)
+
+    def has_rows_of(self, table: str, load_id: str) -> bool:
+        """Say whether a table has got any row from that load."""
+        query = f"SELECT 1 FROM {self.dataset}.{table} WHERE _dlt_load_id = %s LIMIT 1"
+        with self.sql() as client:
+            try:
+                return bool(client.execute_sql(query, load_id))
+            except DatabaseUndefinedRelation:
+                return False
 
     def rows_found(self, client: SqlClientBase[Any], report: WindowReport, merge_key: list[str], load_id: str) -> int:
         """Return how many rows of the load are in the table, after proof that every row that was kept is there.

@@ -6,6 +6,7 @@ theirs.
 
 import contextlib
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import duckdb
 import filelock
 from dlt.destinations.sql_client import SqlClientBase
 
+from analytics_assets.ingest.cancelling import pause
 from analytics_assets.ingest.errors import ApiError
 
 READER_WAIT_SECONDS = 60.0
@@ -27,19 +29,23 @@ _MEMORY_MB_PER_CORE = 128
 
 
 @contextlib.contextmanager
-def duckdb_writer(path: Path, log: logging.Logger, reader_wait: float = READER_WAIT_SECONDS) -> Iterator[None]:
+def duckdb_writer(
+    path: Path, log: logging.Logger, reader_wait: float = READER_WAIT_SECONDS, patience: float = math.inf
+) -> Iterator[None]:
     """Hold a DuckDB file for writing. Our runs queue as long as it takes, other programs get ``reader_wait`` seconds.
+
+    Both get no more than ``patience``.
 
     A connection keeps the file meanwhile: dlt opens several in turn, and a reader could come between them. It bounds
     DuckDB's memory too, for DuckDB by itself takes most of the machine's for a large merge; a ``memory_limit`` in the
     credentials' ``global_config`` comes later and wins. Raises ``ApiError`` (warehouse busy) naming the file and the
-    process that holds it.
+    process that holds it, or the run.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(f"{path}.lock")
-    _wait(lambda: _acquired(lock), f"another run to finish writing {path.name}", log)
+    _wait(lambda: _acquired(lock), f"another run to finish writing {path.name}", patience, log)
     try:
-        connection = _connect(path, reader_wait, log)
+        connection = _connect(path, min(reader_wait, patience), log)
         try:
             connection.execute(f"SET memory_limit = '{_MEMORY_MB_PER_CORE * max(2, os.cpu_count() or 2)}MB'")
             yield
@@ -50,23 +56,30 @@ def duckdb_writer(path: Path, log: logging.Logger, reader_wait: float = READER_W
 
 
 @contextlib.contextmanager
-def postgres_writer(client: SqlClientBase[object], dataset: str, log: logging.Logger) -> Iterator[None]:
-    """Hold a dataset of a PostgreSQL database for writing, by an advisory lock of the session that ``client`` opens."""
+def postgres_writer(
+    client: SqlClientBase[object], dataset: str, log: logging.Logger, patience: float = math.inf
+) -> Iterator[None]:
+    """Hold a dataset of a PostgreSQL database for writing, by an advisory lock of the session that ``client`` opens.
+
+    Our runs queue as long as it takes, or ``patience`` seconds; then it raises ``ApiError`` (warehouse busy).
+    """
     with client:
 
         def acquired() -> bool:
             rows = client.execute_sql("SELECT pg_try_advisory_lock(hashtext(%s))", f"analytics_assets {dataset}")
             return bool(rows and rows[0][0])
 
-        _wait(acquired, f"another run to finish writing {dataset}", log)
+        _wait(acquired, f"another run to finish writing {dataset}", patience, log)
         yield
 
 
-def _wait(acquired: Callable[[], bool], what_for: str, log: logging.Logger) -> None:
+def _wait(acquired: Callable[[], bool], what_for: str, patience: float, log: logging.Logger) -> None:
     """Poll until acquired, and say every few seconds what is waited for."""
     began = logged = time.monotonic()
     while not acquired():
-        time.sleep(_POLL_SECONDS)
+        if time.monotonic() - began > patience:
+            raise ApiError("warehouse busy", f"warehouse busy: waited {patience:g} s for {what_for}")
+        pause(_POLL_SECONDS)
         if time.monotonic() - logged > _LOG_EVERY_SECONDS:
             logged = time.monotonic()
             log.info("waiting for %s, %.0f s so far", what_for, logged - began)
@@ -96,4 +109,4 @@ def _connect(path: Path, wait: float, log: logging.Logger) -> duckdb.DuckDBPyCon
         if not is_logged:
             log.info("waiting for another program to close %s: %s", path.name, holder)
             is_logged = True
-        time.sleep(_POLL_SECONDS)
+        pause(_POLL_SECONDS)
