@@ -3,10 +3,11 @@
 import enum
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from analytics_assets.catalogue import Loaded, materialization_metadata
 from analytics_assets.checks import check_results, check_specs
@@ -46,6 +47,9 @@ class SyncConfig(dg.Config):
     """Run config of an asset."""
 
     sync_mode: SyncMode = SyncMode.incremental
+    accept_empty: bool = Field(
+        default=False, description="Believe the API where it returns nothing of what the table holds rows of"
+    )
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,12 @@ class EndpointLoad:
     context: dg.AssetExecutionContext
     api: AnalyticsApi
     loader: DltLoader
+    config: SyncConfig
 
-    def materialize(self, sync_mode: SyncMode) -> dg.MaterializeResult[Any]:
+    def materialize(self) -> dg.MaterializeResult[Any]:
         """Load, and return what Dagster's catalogue is to say of it; raises ``ApiError`` (cancelled) after a signal."""
         with cancellable():
-            loaded = self.run(sync_mode)
+            loaded = self.run()
             days, reports = partition_keys_of(self.context), [part.report for part in loaded]
             give_each_day_its_own(self.context, dg.AssetKey(self.endpoint.name), days, loaded)
             return dg.MaterializeResult(
@@ -69,9 +74,9 @@ class EndpointLoad:
                 check_results=check_results(self.endpoint, reports),
             )
 
-    def run(self, sync_mode: SyncMode) -> list[Loaded]:
+    def run(self) -> list[Loaded]:
         """Load all history, or the windows of the run's partitions; each is proven when it is returned."""
-        if sync_mode is SyncMode.full_refresh:
+        if self.config.sync_mode is SyncMode.full_refresh:
             loaded = [self._load(None, partition_keys_of(self.context))]
             self._record_history(loaded[0])
             return loaded
@@ -102,7 +107,7 @@ class EndpointLoad:
         name, log = self.endpoint.name, self.context.log
         source, reading = self.api.source(self.endpoint, window, self.context.run.run_id, log)
         log.info("%s: asking for %s", name, window or "all history")
-        with open_pipeline(reading, log) as pipeline:
+        with open_pipeline(replace(reading, accepts_empty=self.config.accept_empty), log) as pipeline:
             # it yields what it would materialize, once the load has ended; the figures are the report's
             list(self.loader.run(self.context, source, pipeline, EndpointTranslator(self.endpoint)))
             warehouse = pipeline.warehouse
@@ -136,7 +141,7 @@ def build_asset(
         dlt_loader: DltLoader,
     ) -> Iterator[dg.MaterializeResult[Any]]:
         try:
-            result = EndpointLoad(endpoint, context, analytics_api, dlt_loader).materialize(config.sync_mode)
+            result = EndpointLoad(endpoint, context, analytics_api, dlt_loader, config).materialize()
         except Exception as error:
             os.environ.setdefault(_TAIL_WAIT, "1")
             problem = explain(error)

@@ -9,11 +9,11 @@ import dagster as dg
 from dlt.extract.source import DltSource
 from pydantic import Field
 
+from analytics_assets.ingest.collector import collector_at_rest
 from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.connection import Verdict, check_endpoint
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.estimate import Estimate, estimate_window
-from analytics_assets.ingest.load import collector_at_rest
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source

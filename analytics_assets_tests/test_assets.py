@@ -107,7 +107,8 @@ def test_a_range_over_a_change_of_clocks(project: Project) -> None:
     project.configure(timezone="America/New_York")
     sandbox = project.serve(rows={})
     assert project.materialize(day="2025-03-08", until="2025-03-10").success
-    assert asked(sandbox) == [
+    # twice, for it is empty
+    assert asked(sandbox) == 2 * [
         ("/v1/stories", {"since": "2025-03-08T05:00:00Z", "until": "2025-03-11T04:00:00Z"} | PAGE)
     ]
 

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from analytics_assets_tests.project import Project, stories
+from analytics_assets.sandbox.shape import Shape
+from analytics_assets_tests.project import KEY, Project, stories
 from analytics_assets_tests.reliability.matrix import window_rows
 
 
@@ -10,7 +11,7 @@ def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvalu
     """Return the evaluations of a green run with one asset, by the check's name."""
     assert result.success
     evaluations = {found.check_name: found for found in result.get_asset_check_evaluations()}
-    assert set(evaluations) == {"no_rows_rejected", "columns_as_expected"}
+    assert set(evaluations) == {"no_rows_rejected", "columns_as_expected", "window_as_expected"}
     return evaluations
 
 
@@ -24,8 +25,10 @@ def test_each_asset_has_its_own_checks(project: Project) -> None:
     assert passed == {
         ("stories", "no_rows_rejected"): False,
         ("stories", "columns_as_expected"): True,
+        ("stories", "window_as_expected"): True,
         ("story_insights", "no_rows_rejected"): True,
         ("story_insights", "columns_as_expected"): True,
+        ("story_insights", "window_as_expected"): True,
     }
 
 
@@ -154,4 +157,29 @@ def test_nothing_is_odd_and_the_checks_pass(project: Project) -> None:
     """Rows as declared give no warning."""
     project.serve(rows={"stories": window_rows(5)})
     result = project.materialize()
-    assert [check.passed for check in result.get_asset_check_evaluations()] == [True, True]
+    assert [check.passed for check in result.get_asset_check_evaluations()] == [True, True, True]
+
+
+def test_rows_that_nobody_asked_for_warn(project: Project) -> None:
+    """With how many, where they are, and which settings may be wrong; nothing is missing, so the run is a success."""
+    rows = [*stories(2), *({**row, "id": f"n{row['id']}"} for row in stories(3, "2025-03-04"))]
+    project.serve(rows={"stories": rows}, shape=Shape(key=KEY, start_param="from", end_param="to"))
+    window = checks_of(project.materialize())["window_as_expected"]
+    assert not window.passed
+    assert window.severity == dg.AssetCheckSeverity.WARN
+    assert "3 of 5 rows are outside of what was asked" in window.description
+    assert "3 rows behind its end, the latest of 2025-03-04T00:02:00Z" in window.description
+    assert "window_start_param" in window.description
+
+
+def test_an_empty_day_between_full_ones_warns(project: Project) -> None:
+    """In a range, and alone beside what the table has; a day at the edge of what there is does not."""
+    rows = [row for day in (1, 3) for row in stories(2, f"2025-03-0{day}")]
+    project.serve(rows={"stories": [{**row, "id": row["timestamp"]} for row in rows]})
+    alone = checks_of(project.materialize(day="2025-03-02"))["window_as_expected"]
+    assert alone.passed
+    ranged = checks_of(project.materialize(day="2025-03-01", until="2025-03-05"))["window_as_expected"]
+    assert ranged.metadata["without_rows"].value == {"2025-03-02": "and some of the days before and after it"}
+    alone = checks_of(project.materialize(day="2025-03-02"))["window_as_expected"]
+    assert not alone.passed
+    assert "2 rows of the day before and 2 of the day after" in alone.description

@@ -27,11 +27,11 @@ def test_load_all_is_every_endpoint() -> None:
 
 
 def test_the_check_says_fine_of_each_endpoint(project: Project) -> None:
-    """One request each, a verdict each, success."""
+    """A request for a row each, and for the day of it, a verdict each, success."""
     sandbox = project.serve()
     result, messages = _check(project)
     assert result.success
-    assert [path for path, _ in asked(sandbox)] == [endpoint.path for endpoint in ENDPOINTS]
+    assert [path for path, _ in asked(sandbox)] == [endpoint.path for endpoint in ENDPOINTS for _ in range(2)]
     for endpoint in ENDPOINTS:
         assert any(message.startswith(f"{endpoint.name}: fine: ") for message in messages)
 

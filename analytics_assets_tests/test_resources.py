@@ -74,7 +74,7 @@ def test_settings_are_read_when_they_are_wanted(project: Project) -> None:
 
 
 def test_each_endpoint_has_a_verdict_at_the_vendors_path(project: Project, waits: list[float]) -> None:
-    """One request for each endpoint as the settings resolve it, and in their order; one that fails stops no other."""
+    """A request for each endpoint as the settings resolve it, in order, and one for the day of a row that came."""
     paths = {endpoint.name: endpoint.path for endpoint in ENDPOINTS} | {"stories": "/v3/ephemeral"}
     faults = [Fault("status", status=503, endpoint="user_insights")]
     sandbox = project.serve(rows={"stories": stories(3)}, shape=Shape(key=KEY, paths=paths), faults=faults)
@@ -87,7 +87,8 @@ def test_each_endpoint_has_a_verdict_at_the_vendors_path(project: Project, waits
         ("story_insights", None),
     ]
     assert verdicts[2].message == "3 rows in all"
-    assert [path for path, _ in asked(sandbox)] == list(paths.values())
+    assert [path for path, params in asked(sandbox) if "since" not in params] == list(paths.values())
+    assert [path for path, params in asked(sandbox) if "since" in params] == ["/v3/ephemeral"]
     assert waits == []
 
 

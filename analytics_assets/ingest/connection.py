@@ -1,11 +1,18 @@
-"""Whether the API can be reached with the settings as they are: one cheap request, one worded verdict."""
+"""Whether the API can be reached with the settings as they are: two cheap requests, one worded verdict."""
 
+import datetime as dt
+import zoneinfo
 from dataclasses import dataclass
 
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import Kind, explain
+from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
+from analytics_assets.ingest.window import Window
+
+_DAY = dt.timedelta(days=1)
+_HOW_IT_IS_ASKED = "window_format, window_end, timezone, window_start_param and window_end_param"
 
 
 @dataclass(frozen=True)
@@ -26,17 +33,47 @@ class Verdict:
 
 
 def check_endpoint(endpoint: Endpoint, settings: Settings) -> Verdict:
-    """Ask an endpoint for one row, without retries. Problems come back in the verdict; only bugs of ours raise."""
+    """Ask an endpoint for one row, and for the day of that row, without retries.
+
+    Problems come back in the verdict; only bugs of ours raise.
+    """
     # what the table has is not known here, so no field can be called new
-    asked = {"page_size": 1, "max_retries": 0, "max_concurrent_requests": 1, "new_columns": "add"}
-    one_row = settings.model_copy(update=asked)
+    asked = {"max_retries": 0, "max_concurrent_requests": 1, "new_columns": "add", "rejected_rows": "set_aside"}
+    once = settings.model_copy(update=asked)
     try:
-        source, reading = build_source(endpoint, one_row, None)
-        list(source.resources[endpoint.name].add_limit(1))
+        first = _read_page(endpoint, once.model_copy(update={"page_size": 1}), None)
+        misread = _misread_window(endpoint, once, first)
     except Exception as error:
         problem = explain(error)
         if problem is None:
             raise
         return Verdict(endpoint.name, problem.kind, problem.message)
-    total = reading.pages.walk.total
+    if misread:
+        return Verdict(endpoint.name, "setting", misread)
+    total = first.total
     return Verdict(endpoint.name, None, "rows come" if total is None else f"{total:,} rows in all")
+
+
+def _misread_window(endpoint: Endpoint, settings: Settings, first: WindowReport) -> str | None:
+    """Ask for the day of a row that came, and say what shows that the API takes that for another window."""
+    moment = next((row.get(endpoint.cursor) for row in first.preview), None)
+    if not isinstance(moment, dt.datetime):
+        return None
+    zone = zoneinfo.ZoneInfo(settings.timezone)
+    day = moment.astimezone(zone).date()
+    start, end = (dt.datetime.combine(one, dt.time(), zone) for one in (day, day + _DAY))
+    report = _read_page(endpoint, settings, Window(start, end))
+    what = f"a row of {moment:%Y-%m-%dT%H:%M:%SZ} came, and asked for its day ({dict(report.asked)})"
+    if report.strays.count:
+        return f"{what} the API returned {report.strays}: check {_HOW_IT_IS_ASKED}"
+    # else another page may have it
+    is_all = report.rows_read == (report.total or 0)
+    if is_all and (report.latest is None or report.latest < moment):
+        return f"{what} the API returned {report.rows_read} rows without it: check {_HOW_IT_IS_ASKED}"
+    return None
+
+
+def _read_page(endpoint: Endpoint, settings: Settings, window: Window | None) -> WindowReport:
+    source, reading = build_source(endpoint, settings, window)
+    list(source.resources[endpoint.name].add_limit(1))
+    return reading.report()

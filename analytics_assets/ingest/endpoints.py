@@ -71,6 +71,11 @@ class Endpoint:
         """The column that says when the API last changed a row; ``None`` where rows have none."""
         return next((column.name for column in self.columns if column.name == "updated_at"), None)
 
+    @property
+    def expires_by(self) -> str | None:
+        """The column that says when the API stops returning a row; ``None`` where it does not do so."""
+        return next((column.name for column in self.columns if column.name == "expires_at"), None)
+
     def renamed(
         self,
         *,

@@ -1,7 +1,6 @@
 """One window, from the API into the warehouse: ``load_window`` reads from top to bottom."""
 
 import contextlib
-import gc
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,15 +8,20 @@ from typing import Any
 
 import dlt
 from dlt.common.pipeline import LoadInfo
+from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract.source import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.pipeline import Pipeline
 
 from analytics_assets.ingest.cancelling import cancellable, is_cancelled, settling
+from analytics_assets.ingest.collector import collector_at_rest
 from analytics_assets.ingest.departures import as_jsonb
+from analytics_assets.ingest.doubts import look_again
+from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import ApiError, WindowMovedError, causes
 from analytics_assets.ingest.report import Reading, WindowReport
 from analytics_assets.ingest.warehouse.destination import DATASET, FILE_FORMAT, open_destination
+from analytics_assets.ingest.warehouse.emptiness import HeldRows
 from analytics_assets.ingest.warehouse.evolution import Evolution
 from analytics_assets.ingest.warehouse.ledger import LEDGER, close_row
 from analytics_assets.ingest.warehouse.merge import newer_wins
@@ -62,6 +66,8 @@ def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -
         for _ in range(MAX_REREADS + 1):
             read_proven(pipeline, source, reading)
             with warehouse.writer():
+                if not reading.accepts_empty:
+                    refuse_sudden_emptiness(pipeline, source, reading)
                 if settle_columns(pipeline, source, reading):
                     normalize(pipeline, reading)
                     load_id, info = load(pipeline, reading)
@@ -80,20 +86,21 @@ def say_how_to_merge(pipeline: WindowPipeline, source: DltSource, reading: Readi
         held=held,
         came=came,
         restated_by=endpoint.restated_by and client.escape_column_name(endpoint.restated_by),
-        everything_since=None if reading.window else warehouse.refresh_began,
+        gone=None if reading.window else warehouse.gone(_expires(client, endpoint)),
     )
     source.resources[endpoint.name].apply_hints(write_disposition=merge)
 
 
 def read_proven(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:
-    """Extract; when rows moved meanwhile, drop what was read and extract again, ``MAX_REREADS`` times.
+    """Extract, and ask again where what came gives reason to; where rows moved, drop what was read and begin anew.
 
-    Raises ``ApiError`` (incomplete) where a full refresh has read nothing, and nothing says that this is all there is.
+    It begins anew ``MAX_REREADS`` times.
     """
     for reread in range(MAX_REREADS + 1):
         try:
             pipeline.extract(source)
-        except PipelineStepFailed as failed:
+            look_again(reading, pipeline.log)
+        except (PipelineStepFailed, WindowMovedError) as failed:
             moved = next((cause for cause in causes(failed) if isinstance(cause, WindowMovedError)), None)
             if moved is None or reread == MAX_REREADS:
                 raise
@@ -101,10 +108,20 @@ def read_proven(pipeline: WindowPipeline, source: DltSource, reading: Reading) -
             pipeline.abort_packages()
         else:
             break
-    walk = reading.pages.walk
-    if reading.window is None and walk.total is None and not walk.rows_read:
-        what = "an empty first page and no total do not say that there is nothing; the table is left as it is"
-        raise ApiError("incomplete", f"incomplete: {reading.endpoint.name}: full refresh: {what}")
+
+
+def refuse_sudden_emptiness(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:
+    """Raise ``ApiError`` (incomplete) where nothing came of what the table holds rows of."""
+    report = reading.report()
+    if report.is_empty:
+        with pipeline.warehouse.sql() as client:
+            held_rows(pipeline, client, source, reading).refuse_sudden_emptiness(report)
+
+
+def held_rows(pipeline: WindowPipeline, client: SqlClientBase[Any], source: DltSource, reading: Reading) -> HeldRows:
+    """Return the rows that the table holds, to be asked for by ``client``."""
+    table = f"{pipeline.warehouse.dataset}.{reading.endpoint.name}"
+    return HeldRows(client, table, reading.endpoint, source.schema.naming)
 
 
 def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> bool:
@@ -169,17 +186,22 @@ def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id
     with warehouse.sql() as client:
         if report.window is None and not report.rows_kept:
             # a full refresh of nothing: without a file dlt merges nothing, and so deletes nothing
-            warehouse.empty(client, report.endpoint, report.started_at)
+            warehouse.empty(client, report.endpoint, _expires(client, reading.endpoint))
         found = warehouse.rows_found(client, report, _merge_key(source, reading), load_id)
-        report = replace(reading.report(), rows_loaded=found)
+        beside = held_rows(pipeline, client, source, reading).beside(report) if report.is_empty else None
+        report = replace(reading.report(), rows_loaded=found, rows_beside=beside)
         close_row(client, report, "loaded")
         warehouse.drop_staging(client)
     return report
 
 
-def _merge_key(source: DltSource, reading: Reading) -> str:
-    """Return the merge key as the warehouse calls it."""
-    return source.schema.naming.normalize_identifier(reading.endpoint.id)
+def _expires(client: SqlClientBase[Any], endpoint: Endpoint) -> str | None:
+    return endpoint.expires_by and client.escape_column_name(endpoint.expires_by)
+
+
+def _merge_key(source: DltSource, reading: Reading) -> list[str]:
+    """Return the columns of the merge key as the warehouse calls them."""
+    return [source.schema.naming.normalize_identifier(field) for field in reading.endpoint.merge_key]
 
 
 @contextlib.contextmanager
@@ -223,19 +245,3 @@ def _open(log: logging.Logger) -> Iterator[WindowPipeline]:
         finally:
             # else dlt keeps it as the process's current pipeline, directory gone and all
             pipeline.deactivate()
-
-
-@contextlib.contextmanager
-def collector_at_rest() -> Iterator[None]:
-    """Have the garbage collector leave alone what is there already: to walk through it is a tenth of a load's time.
-
-    Where it does so by then, for an outer block or for a host of its own accord, it goes on doing so afterwards.
-    """
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from analytics_assets.ingest.api.adapter import WireCounts
 from analytics_assets.ingest.api.pagination import WindowPages
 from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table.extra import ExtraColumn
+from analytics_assets.ingest.table.kept import Strays
 from analytics_assets.ingest.table.rows import PageRows
 from analytics_assets.ingest.window import Window
 
@@ -38,6 +40,9 @@ class WindowReport:
     rows_read: int
     distinct_ids: int
     rows_outside: int
+    strays: Strays
+    latest: dt.datetime | None
+    """The latest cursor inside the window."""
     rows_without_cursor: int
     rows_kept: int
     rows_by_day: Mapping[str, int]
@@ -50,6 +55,8 @@ class WindowReport:
     ignored: Mapping[str, int]
     """Values of fields that ``new_columns`` keeps out of the table, by field."""
     preview: tuple[Mapping[str, object], ...] = field(repr=False)
+    rows_beside: tuple[int, int] | None = None
+    """Of an empty window: rows that the table holds of the day before it, and of the day after it."""
     rows_loaded: int | None = None
     """Rows of this load found in the table afterwards; ``None`` before it was looked for."""
 
@@ -62,6 +69,11 @@ class WindowReport:
     def unique_rows_kept(self) -> int | None:
         """Different ids among the rows kept; ``None`` where the API repeated some, so that this is not known."""
         return self.rows_kept if self.distinct_ids == self.rows_read else None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the API returned nothing of the window, or a full refresh has nothing to put into the table."""
+        return not (self.rows_read - self.rows_outside if self.window else self.rows_kept)
 
     @property
     def why_empty(self) -> str | None:
@@ -78,6 +90,7 @@ class Reading:
     """A window that is being read: the parts that count, and the identity that it has in the ledger."""
 
     endpoint: Endpoint
+    settings: Settings
     window: Window | None
     asked: Mapping[str, str | int]
     """Parameters of every request, without key, offset and limit."""
@@ -85,6 +98,8 @@ class Reading:
     pages: WindowPages
     rows: PageRows
     run_id: str = ""
+    accepts_empty: bool = False
+    """Whether nothing is a result although the table holds rows."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     started_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     clock: float = field(default_factory=time.monotonic)
@@ -109,6 +124,8 @@ class Reading:
             rows_read=walk.rows_read,
             distinct_ids=walk.distinct_ids,
             rows_outside=kept.outside,
+            strays=replace(kept.strays),
+            latest=kept.latest,
             rows_without_cursor=kept.without_cursor,
             rows_kept=kept.kept,
             rows_by_day=dict(kept.by_day),

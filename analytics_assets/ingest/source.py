@@ -30,19 +30,23 @@ def build_source(
 ) -> tuple[DltSource, Reading]:
     """Return a dlt source with three resources: the endpoint's rows, the rejected ones, and the ledger's row.
 
-    With a window it has the rows of that window; without one, all rows. ``Reading`` has the figures of the window, as
-    it is read from the source. ``endpoint`` is one of ``settings.resolved_endpoints``. Raises ``SettingError`` when no
-    key is set.
+    Without a window it has all rows. ``Reading`` has the figures, as the source is read. ``endpoint`` is one of
+    ``settings.resolved_endpoints``. Raises ``SettingError`` when no key is set.
     """
     asked: dict[str, str | int] = {**settings.extra_params, **(window.params(settings) if window else {})}
     read_type_hints_once()
     key = load_key()
-    counts = WireCounts()
-    session = open_session(settings, key, counts, log)
+    session = open_session(settings, key, counts := WireCounts(), log)
     pages = WindowPages(endpoint, settings, asked, session, log)
-    rows = PageRows(endpoint, settings, window)
     reading = Reading(
-        endpoint=endpoint, window=window, asked=asked, counts=counts, pages=pages, rows=rows, run_id=run_id
+        endpoint=endpoint,
+        settings=settings,
+        window=window,
+        asked=asked,
+        counts=counts,
+        pages=pages,
+        rows=PageRows(endpoint, settings, window),
+        run_id=run_id,
     )
     config: RESTAPIConfig = {
         "client": {"base_url": settings.base_url, "auth": _auth(settings, key), "session": session},
@@ -58,8 +62,8 @@ def build_source(
         "resources": [_resource(endpoint)],
     }
     source = rest_api_source(config, name=SOURCE, max_table_nesting=0)
-    resource = source.resources[endpoint.name].add_step(rows)
-    source.resources.add(rejected_rows(resource, rows), ledger_rows(resource, reading))
+    resource = source.resources[endpoint.name].add_step(reading.rows)
+    source.resources.add(rejected_rows(resource, reading.rows), ledger_rows(resource, reading))
     return source, reading
 
 

@@ -1,13 +1,14 @@
 """The window ``[start, end)``: what it means, how it is sent, and which rows stand inside it."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from analytics_assets.ingest.settings import Settings
 
 _DAY = dt.timedelta(days=1)
 _SECOND = dt.timedelta(seconds=1)
+_NONE = dt.timedelta()
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Window:
 
     start: dt.datetime
     end: dt.datetime
+    around: Self | None = None
+    """A wider window that is asked for in the place of this one."""
 
     def __post_init__(self) -> None:
         if self.start.tzinfo is None or self.end.tzinfo is None:
@@ -39,18 +42,31 @@ class Window:
     def __str__(self) -> str:
         return f"[{_iso(self.start)}, {_iso(self.end)})"
 
+    def widened(self, *, before: dt.timedelta = _NONE, after: dt.timedelta = _NONE) -> Self:
+        """Return the window that begins so much earlier and ends so much later."""
+        return replace(self, start=self.start - before, end=self.end + after)
+
+    def asked(self, settings: Settings) -> Self:
+        """Return the smallest window around this one that the format can ask for.
+
+        A format of whole days or seconds cannot say every instant: the start is rounded down and the end up, and the
+        rows outside are dropped when they come.
+        """
+        if self.around:
+            return self.around.asked(settings)
+        unit = _DAY if settings.window_format == "date" else _SECOND
+        end = -_floor_delta(-(self.end - _EPOCH), unit) + _EPOCH
+        return replace(self, start=_floor(self.start, unit), end=end)
+
     def params(self, settings: Settings) -> dict[str, str | int]:
         """Return the two query parameters that ask for this window, or for the smallest one around it in the format.
 
-        A format of whole days or seconds cannot say every instant: the start is rounded down and the end up, and the
-        rows outside are dropped when they come. An inclusive end is the last day, or the end itself: a second before
-        it would leave out 23:59:59.5.
+        An inclusive end is the last day, or the end itself: a second before it would leave out 23:59:59.5.
         """
-        unit = _DAY if settings.window_format == "date" else _SECOND
-        start = _floor(self.start, unit)
-        end = -_floor_delta(-(self.end - _EPOCH), unit) + _EPOCH
+        asked = self.asked(settings)
+        start, end = asked.start, asked.end
         if settings.window_end == "inclusive" and settings.window_format == "date":
-            end -= unit
+            end -= _DAY
         return {
             settings.window_start_param: _written(start, settings.window_format),
             settings.window_end_param: _written(end, settings.window_format),

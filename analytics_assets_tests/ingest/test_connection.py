@@ -1,5 +1,6 @@
 """The connection check: one request for an endpoint, one worded verdict."""
 
+import datetime as dt
 import socket
 from typing import Any
 
@@ -9,7 +10,9 @@ from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.connection import check_endpoint
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.shape import Shape
+from analytics_assets_tests.ingest.test_doubts import hourly, shifted, until_the_first_instant
 from analytics_assets_tests.project import KEY, KEY_FORMS, Project, asked, endpoint_of, stories
+from analytics_assets_tests.reliability.stage import Misread
 
 STORIES = endpoint_of("stories")
 
@@ -21,12 +24,16 @@ def free_port() -> int:
 
 
 def test_fine(project: Project, waits: list[float]) -> None:
-    """An endpoint that answers as the settings say is fine, after one request for one row."""
+    """An endpoint that answers as the settings say is fine, after a request for one row and one for the day of it."""
     sandbox = project.serve(rows={"stories": stories(1234)})
     verdict = check_endpoint(STORIES, load_settings())
     assert verdict.is_fine
     assert str(verdict) == "stories: fine: 1,234 rows in all"
-    assert asked(sandbox) == [("/v1/stories", {"offset": "0", "limit": "1"})]
+    day = {"since": "2025-03-01T00:00:00Z", "until": "2025-03-02T00:00:00Z"}
+    assert asked(sandbox) == [
+        ("/v1/stories", {"offset": "0", "limit": "1"}),
+        ("/v1/stories", {"offset": "0", "limit": "100", **day}),
+    ]
     assert waits == []
 
 
@@ -40,6 +47,41 @@ def test_fields_are_not_new_to_a_check(project: Project) -> None:
     """The table may have them: that is for a load to say."""
     project.serve(rows={"stories": [{**row, "mood": "fine"} for row in stories(3)]})
     project.configure(new_columns="fail")
+    assert check_endpoint(STORIES, load_settings()).is_fine
+
+
+@pytest.mark.parametrize(
+    ("shape", "configured", "said"),
+    [
+        ({"start_param": "from", "end_param": "to"}, {}, "52 rows behind its end"),
+        ({"read_as": shifted(3)}, {}, "6 rows behind its end"),
+        ({"read_as": lambda span: (None, dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) if span[0] else span}, {}, "0 rows"),
+        (
+            {"window_format": "date", "read_as": until_the_first_instant},
+            {"window_format": "date", "window_end": "inclusive"},
+            "0 rows without it",
+        ),
+    ],
+    ids=["the filter is ignored", "another time zone", "the format is not understood", "the end means midnight"],
+)
+def test_a_window_that_is_misread(
+    project: Project, shape: dict[str, Any], configured: dict[str, str], said: str
+) -> None:
+    """Asked for the day of a row that came, the API has to return it and no row of another day; else it is said."""
+    rows = hourly(days=4, first="2025-03-01")
+    project.serve(rows={"stories": rows}, shape=Misread(key=KEY, **shape))
+    project.configure(page_size=1000, **configured)
+    verdict = check_endpoint(STORIES, load_settings())
+    assert verdict.kind == "setting"
+    assert said in verdict.message
+    assert "check window_format" in verdict.message
+    assert not [form for form in KEY_FORMS if form in str(verdict)]
+
+
+def test_a_day_of_many_pages_is_not_misread(project: Project) -> None:
+    """The row may stand on another page than the first; nothing shows that it would not come."""
+    project.serve(rows={"stories": hourly(days=1, first="2025-03-01")})
+    project.configure(page_size=10)
     assert check_endpoint(STORIES, load_settings()).is_fine
 
 

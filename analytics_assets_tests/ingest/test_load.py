@@ -8,7 +8,6 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from analytics_assets.ingest.endpoints import ENDPOINTS
-from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.load import open_warehouse
 from analytics_assets.ingest.window import Window
 from analytics_assets.sandbox.faults import Fault
@@ -95,28 +94,6 @@ def test_a_first_load_that_is_empty_makes_the_table(project: Project) -> None:
         ).fetchall()
     declared = {column.name for column in next(e for e in ENDPOINTS if e.name == "stories").columns}
     assert declared <= {name for (name,) in columns}
-
-
-def test_a_full_refresh_of_nothing_empties_the_table(project: Project) -> None:
-    """What the API no longer has is gone, also when that is everything."""
-    sandbox = project.serve(rows={"stories": stories(3)})
-    project.load(None)
-    sandbox.rows["stories"] = []
-    report = project.load(None)
-    assert project.table() == []
-    assert report.why_empty
-
-
-def test_a_full_refresh_takes_no_silence_for_nothing(project: Project) -> None:
-    """An empty first page without a total fails a full refresh: the table stays."""
-    sandbox = project.serve(rows={"stories": stories(3)})
-    project.load(None)
-    before = project.table()
-    sandbox.rows["stories"] = []
-    sandbox.faults.append(Fault("total"))
-    with pytest.raises(ApiError, match="the table is left as it is"):
-        project.load(None)
-    assert project.table() == before
 
 
 def test_runs_leave_no_staging_behind(project: Project) -> None:

@@ -4,6 +4,7 @@ What belongs here: the cases. How one is played stands in ``stage.py``, and ``wr
 ``docs/reliability.md`` from them.
 """
 
+import datetime as dt
 import gzip
 import json
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from analytics_assets.ingest.errors import Kind
 from analytics_assets.sandbox.shape import ABSENT
 
 Row = dict[str, Any]
+Span = tuple[dt.datetime | None, dt.datetime | None]
 Place = Literal["first", "middle", "last"]
 
 PLACES: tuple[Place, ...] = ("first", "middle", "last")
@@ -85,7 +87,7 @@ class Case:
     ``strike`` is a fault of the answer. ``change`` alters the API's rows when the page is asked for, once or, with
     ``restless``, in every pass. ``row`` makes another of one row of the page; ``becomes`` are the values it then has in
     the table. ``rows`` replaces all of the API's rows. ``refuses`` has the server refuse connections from that
-    page on, ``unlimited`` has the page bring all rows that follow.
+    page on, ``unlimited`` has the page bring all rows that follow, and ``read_as`` takes the window for another one.
     ``loads`` names the places at which the case is played down to the warehouse; at the others it is only read.
     """
 
@@ -101,6 +103,7 @@ class Case:
     rows: tuple[Row, ...] | None = None
     refuses: bool = False
     unlimited: bool = False
+    read_as: Callable[[Span], Span] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     has_total: bool = True
     places: tuple[Place, ...] = PLACES
@@ -448,16 +451,6 @@ def _pages() -> list[Case]:
             at={"last": _incomplete("total 250", "251 rows")},
             loads=("middle",),
         ),
-        Case(section=section, name="no rows", rows=(), outcome=Whole(), places=("first",), loads=("first",)),
-        Case(
-            section=section,
-            name="no rows, no total",
-            rows=(),
-            outcome=Whole(),
-            has_total=False,
-            places=("first",),
-            loads=("first",),
-        ),
         Case(
             section=section,
             name="one id on two pages",
@@ -536,7 +529,8 @@ def _drift() -> list[Case]:
                 change=change,
                 outcome=Whole(rereads=1),
                 at={"first": Whole()},
-                loads=("middle", "last") if change is _remove_head else ("middle",),
+                # what a load says of a window that has become empty stands under "Windows"
+                loads={_remove_head: ("middle", "last"), _remove_all: ()}.get(change, ("middle",)),
             )
         )
         cases.append(
@@ -572,6 +566,57 @@ def _drift() -> list[Case]:
             ),
         ]
     return cases
+
+
+def _later(hours: int) -> Callable[[Span], Span]:
+    delta = dt.timedelta(hours=hours)
+    return lambda span: tuple(edge and edge + delta for edge in span)  # type: ignore[return-value]
+
+
+def _windows() -> list[Case]:
+    section = "Windows"
+    empty = Strike(kind="body", options={"content": '{"data": [], "total": 0}'}, times=1)
+    first: tuple[Place, ...] = ("first",)
+    return [
+        # those of the table have expired
+        Case(section=section, name="no rows", rows=(), outcome=Whole(), places=first, loads=first),
+        Case(
+            section=section,
+            name="no rows, no total",
+            rows=(),
+            outcome=Whole(),
+            has_total=False,
+            places=first,
+            loads=first,
+        ),
+        Case(
+            section=section,
+            name="an empty answer, once",
+            strike=empty,
+            outcome=Whole(rereads=1),
+            places=first,
+            loads=first,
+        ),
+        *(
+            Case(
+                section=section,
+                name=f"days that begin {abs(hours)} hours {'later' if hours > 0 else 'earlier'}",
+                read_as=_later(hours),
+                rows=tuple({**row, "timestamp": row["timestamp"].replace("T0", "T1")} for row in window_rows())
+                + tuple(neighbour(place, 2 if hours > 0 else -1) for place in range(5)),
+                outcome=Failed(kind="setting", words=("when it was asked with a day more", "timezone")),
+                places=first,
+                loads=first,
+            )
+            for hours in (-13, 11)
+        ),
+    ]
+
+
+def neighbour(place: int, day: int) -> Row:
+    """Return a story of a day beside that of the window, in its first hours or its last."""
+    moment = f"2025-03-02T00:0{place}:00Z" if day > 1 else f"2025-02-28T23:0{place}:00Z"
+    return {**window_rows(1)[0], "id": f"beside{place}", "timestamp": moment}
 
 
 def _with(**values: object) -> Callable[[Row], Row]:
@@ -698,5 +743,6 @@ CASES: tuple[Case, ...] = (
     *_pages(),
     *_totals(),
     *_drift(),
+    *_windows(),
     *_rows(),
 )

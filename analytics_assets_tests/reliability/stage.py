@@ -2,7 +2,9 @@
 
 import datetime as dt
 import itertools
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from analytics_assets_tests.reliability.matrix import (
     Case,
     Place,
     Row,
+    Span,
     newcomer,
     undeclared,
     window_rows,
@@ -79,6 +82,8 @@ class Api:
             # this server is not of use to anybody else
             return Api(self._running)._refuse(rows, offset, case)  # noqa: SLF001 - the same class
         settings = self.serve(rows, has_total=case.has_total, **case.settings)
+        if case.read_as:
+            self.sandbox.shape = Misread(**{**vars(self.sandbox.shape), "read_as": case.read_as})
         if strike := case.strike:
             at = None if strike.everywhere else offset
             self.sandbox.faults = [Fault(strike.kind, offset=at, times=strike.times, **strike.options)]
@@ -100,6 +105,17 @@ class Api:
 
         self.sandbox.on_request = refuse
         return settings
+
+
+@dataclass(frozen=True)
+class Misread(Shape):
+    """A vendor that takes the parameters for another window than they mean."""
+
+    read_as: Callable[[Span], Span] = lambda span: span
+
+    def window(self, params: Mapping[str, str]) -> Span:
+        """Return the window as this vendor has it."""
+        return self.read_as(super().window(params))
 
 
 class _Change:

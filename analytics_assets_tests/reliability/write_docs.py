@@ -50,8 +50,10 @@ page again. A failing server or a refused key is no answer, and fails the run.
 - **An API that lies the same way throughout**: one that leaves a row out of both its pages and its total, or that caps
   its pages below `page_size` and calls the capped page's count the total, or caps its total at a number that is no
   multiple of 100.
-- **An empty first page where the API gives no total**: nothing tells it from an empty window. The run succeeds and says
-  so (`why_empty`). A window is merged, so it deletes nothing; a full refresh fails and leaves the table as it is.
+- **A window that is falsely empty twice**, and of which the table holds no rows: nothing tells it from an empty one.
+  The run succeeds and says so (`why_empty`); where the days beside it have rows, the check `window_as_expected` warns.
+- **Parameters that the API reads otherwise, and that no answer shows**: for a window within the one that was asked (but
+  for a last day that it leaves out), or for one that is always empty. `make check` finds these.
 - **Pages of a single row and no total** (`page_size = 1`, or a server that sends one row at a time): they have no room
   for the row that two pages share.
 - **Changes after the last page was read**: the next load of the window brings them.

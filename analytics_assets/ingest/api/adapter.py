@@ -34,6 +34,12 @@ class WireCounts:
         with self._lock:
             self.requests += 1
 
+    def include(self, other: "WireCounts") -> None:
+        """Count what another question for the same window took."""
+        with self._lock:
+            self.requests += other.requests
+            self.retries += other.retries
+
     def retry(self) -> None:
         """Count one request that is about to be made again."""
         with self._lock:

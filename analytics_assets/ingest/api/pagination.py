@@ -74,7 +74,8 @@ class WindowPages:
         except RowsMovedError as moved:
             raise WindowMovedError(
                 f"incomplete: {self._endpoint.name}: {moved} (page {self.walk.pages}, asked {self._asked or 'all'}). "
-                f"Rows moved while they were read, or the API does not honour {self._settings.offset_param}"
+                f"Rows moved while they were read, or the API does not honour {self._settings.offset_param} "
+                "(offset_param), or orders rows otherwise for each page (extra_params can ask for an order)"
             ) from None
         self._session.is_behind_the_end = self.walk.asks_behind
         if self.walk.is_whole:

@@ -9,7 +9,6 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
-import pyarrow.compute as pc
 from dlt.common.schema.typing import C_DLT_ID, C_DLT_LOAD_ID
 from dlt.extract.items import DataItemWithMeta
 from dlt.sources.helpers.rest_client.client import PageData
@@ -18,6 +17,7 @@ from analytics_assets.ingest import exact_json
 from analytics_assets.ingest.endpoints import READ_AT, Endpoint
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.table.cursor import Cursor
 from analytics_assets.ingest.table.files import TableFiles, current_load_id
 from analytics_assets.ingest.table.kept import RowsKept
 from analytics_assets.ingest.table.layout import Layout, Row
@@ -54,11 +54,12 @@ class PageRows:
         self._window = window
         self._fail_on_rejected = settings.rejected_rows == "fail"
         self._new_columns = settings.new_columns
-        self._timezone = settings.timezone
+        self._cursor = Cursor(settings, window)
         self._waiting: list[Any] = []
         self._read_at: list[int] = []
         self._converted: list[pa.Table] = []
         self._layout: Layout
+        self._cursor_column: str
         self._load_id: str | None
         self._files: TableFiles | None
 
@@ -101,6 +102,7 @@ class PageRows:
         schema = dlt.current.source_schema()
         held = schema.tables.get(self._endpoint.name, {}).get("columns", {})
         self._layout = Layout(self._endpoint, self._new_columns, schema.naming, held)
+        self._cursor_column = self._layout.names[self._endpoint.cursor]
         self.kept = RowsKept(self._layout)
         self._load_id = current_load_id()
         self._files = TableFiles() if self._load_id else None
@@ -137,8 +139,7 @@ class PageRows:
         read_at, self._read_at = self._read_at, []
         table, rows, rejected = self._declared(page, read_at)
         kept.fields.update(*rows)
-        inside = self._inside(table)
-        kept.outside += len(rows) - inside.true_count
+        inside = self._cursor.inside(table[self._cursor_column], kept)
         if inside.true_count < len(rows):
             table = table.filter(inside)
             rows = [row for row, is_inside in zip(rows, inside.to_pylist(), strict=True) if is_inside]
@@ -150,7 +151,7 @@ class PageRows:
             rejected += [(rows[i], reasons[i]) for i in sorted(reasons)]
         self._set_aside(rejected)
         kept.kept += table.num_rows
-        kept.by_day.update(self._days(table))
+        kept.by_day.update(self._cursor.days(table[self._cursor_column]))
         if len(kept.preview) < _PREVIEW_ROWS:
             of_the_api = table.drop_columns(READ_AT.name)
             kept.preview += of_the_api.slice(0, _PREVIEW_ROWS - len(kept.preview)).to_pylist()
@@ -180,22 +181,6 @@ class PageRows:
             table = table.filter(pa.array([i not in reasons for i in range(len(rows))]))
             rows = [row for i, row in enumerate(rows) if i not in reasons]
         return table, rows, rejected
-
-    def _inside(self, table: pa.Table) -> pa.BooleanArray:
-        """Return the mask of the rows inside the window, or without a cursor value."""
-        cursor = table[self._layout.names[self._endpoint.cursor]].combine_chunks()
-        self.kept.without_cursor += cursor.null_count
-        if self._window is None:
-            return pa.repeat(pa.scalar(value=True), len(cursor))
-        start, end = (pa.scalar(edge, ARROW_TYPES["timestamp"]) for edge in (self._window.start, self._window.end))
-        return pc.fill_null(pc.and_(pc.greater_equal(cursor, start), pc.less(cursor, end)), fill_value=True)
-
-    def _days(self, table: pa.Table) -> dict[str, int]:
-        """Return how many of the rows are of which day."""
-        cursor = table[self._layout.names[self._endpoint.cursor]]
-        days = pc.floor_temporal(cursor.cast(pa.timestamp("us", self._timezone)), unit="day")
-        counted = pc.value_counts(days.combine_chunks().drop_null())
-        return {f"{one['values']:%Y-%m-%d}": one["counts"] for one in counted.to_pylist()}
 
     def _set_aside(self, rejected: list[tuple[Any, str]]) -> None:
         window = str(self._window or "all history")

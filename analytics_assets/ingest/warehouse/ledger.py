@@ -5,6 +5,7 @@ row travels in the same load package as the window's data, as ``loading``; once 
 ``loaded``. One that still says ``loading`` belongs to a run that was killed.
 """
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from analytics_assets.ingest.endpoints import DataType
 from analytics_assets.ingest.report import Reading, WindowReport
 from analytics_assets.ingest.table.names import shown
 from analytics_assets.ingest.table.rows import PageRows
+from analytics_assets.ingest.window import Window
 
 LEDGER = "_analytics_windows"
 
@@ -147,6 +149,19 @@ def has_row(client: SqlClientBase[Any], report: WindowReport) -> bool:
         return bool(client.execute_sql(f"SELECT id FROM {LEDGER} WHERE id = %s", report.id))
     except DatabaseUndefinedRelation:
         return False
+
+
+def last_empty(client: SqlClientBase[Any], endpoint: str, window: Window) -> dt.datetime | None:
+    """Return when a window, or a longer one around it, was last begun that came empty and was accepted as that."""
+    query = (
+        f"SELECT MAX(started_at) FROM {LEDGER} WHERE endpoint = %s AND outcome = 'loaded' AND rows_kept = 0 "
+        "AND window_start <= %s AND window_end >= %s"
+    )
+    try:
+        [(moment,)] = client.execute_sql(query, endpoint, window.start, window.end) or [(None,)]
+    except DatabaseUndefinedRelation:
+        return None
+    return moment if isinstance(moment, dt.datetime) else None
 
 
 def _closing_figures(report: WindowReport, outcome: str, reason: str | None) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from analytics_assets.ingest.endpoints import READ_AT
 
 
 def newer_wins(
-    *, merge_key: Sequence[str], held: str, came: str, restated_by: str | None, everything_since: str | None
+    *, merge_key: Sequence[str], held: str, came: str, restated_by: str | None, gone: str | None
 ) -> TWriteDispositionConfig:
     """Return the merge of the rows in the table ``came`` into the table ``held``; columns are escaped for SQL.
 
@@ -16,17 +16,16 @@ def newer_wins(
     have it and it differs, else by the moment at which they were read. So an older backfill, or a load that read first
     and commits last, undoes nothing.
 
-    ``everything_since`` is a query for the moment at which the reading of all history began (``None``: a window was
-    read). What was read before that, and has not come again, is gone; what another load has read since may be newer,
-    and stays if it is. It is a query, for dlt would keep each moment that stood here in a schema of its own for good.
+    ``gone`` is the condition on rows of the table that are gone where they have not come again; ``None`` where a window
+    was read, which says nothing of others.
 
     Deletes and inserts are in one transaction, in this order. All is always said: dlt keeps the last load's hints in
     its schema, and what one kind of load left out would be as another had it.
     """
     pairs = _pairs(merge_key, held, came, restated_by)
     replaced = f"{C_DLT_ID} IN (SELECT held.{C_DLT_ID} {pairs})"
-    if everything_since is not None:
-        replaced = f"{READ_AT.name} IS NULL OR {READ_AT.name} < ({everything_since}) OR {replaced}"
+    if gone:
+        replaced = f"({gone}) OR {replaced}"
     return {
         "disposition": "merge",
         "strategy": "delete-insert",

@@ -86,13 +86,19 @@ class Warehouse:
             if client.has_dataset():
                 client.drop_dataset()
 
-    @property
-    def refresh_began(self) -> str:
-        """The query for what ``note_refresh`` has noted."""
-        return f"SELECT MAX(began) FROM {self.staging}.{_REFRESH}"
+    def gone(self, expires: str | None) -> str:
+        """Return the condition on rows that all history would have brought: they were read before its reading began.
+
+        What another load has read since may be newer. And a row that the API stops returning by then, as the column
+        ``expires`` says (``None``: it never does so), is not gone because it has not come.
+        """
+        # a query, for dlt would keep each moment that stood here in a schema of its own for good
+        began = f"(SELECT MAX(began) FROM {self.staging}.{_REFRESH})"
+        older = f"({READ_AT.name} IS NULL OR {READ_AT.name} < {began})"
+        return older if expires is None else f"{older} AND ({expires} IS NULL OR {expires} > {began})"
 
     def note_refresh(self, client: SqlJobClientBase, began: dt.datetime) -> None:
-        """Note when the reading of all history began, beside the rows that are staged, for their merge to compare."""
+        """Note when the reading of all history began, beside the rows that are staged, for ``gone`` to compare."""
         table: Any = {"name": _REFRESH, "columns": {}}
         kind = client.type_mapper.to_destination_type({"name": "began", "data_type": "timestamp"}, table)
         with client.sql_client.with_staging_dataset() as staging:
@@ -100,10 +106,9 @@ class Warehouse:
             staging.execute_sql(f"CREATE TABLE {self.staging}.{_REFRESH} (began {kind})")
             staging.execute_sql(f"INSERT INTO {self.staging}.{_REFRESH} VALUES (%s)", began)
 
-    def empty(self, client: SqlClientBase[Any], table: str, began: dt.datetime) -> None:
-        """Delete the rows of a table that were read before then."""
-        older = f"{READ_AT.name} IS NULL OR {READ_AT.name} < %s"
-        client.execute_sql(f"DELETE FROM {self.dataset}.{table} WHERE {older}", began)
+    def empty(self, client: SqlClientBase[Any], table: str, expires: str | None) -> None:
+        """Delete the rows of a table that are gone."""
+        client.execute_sql(f"DELETE FROM {self.dataset}.{table} WHERE {self.gone(expires)}")
 
     def has_rows_of(self, table: str, load_id: str) -> bool:
         """Say whether a table has got any row from that load."""

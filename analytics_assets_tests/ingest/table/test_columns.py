@@ -10,6 +10,7 @@ from analytics_assets.ingest.warehouse import warehouse as loaded_into
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.shape import Shape
+from analytics_assets_tests.ingest.warehouse.test_emptiness import accept
 from analytics_assets_tests.project import KEY, Project, Row, stories
 from analytics_assets_tests.warehouses import Duckdb, Postgres, Warehouse, contents, types
 
@@ -257,7 +258,7 @@ def test_a_full_refresh_of_nothing_empties_the_table(project: Project, warehouse
     """Also where there is no file to load; what follows finds the columns."""
     sandbox = load_fields(project, [{"odd": 1}, {"odd": 2}])
     sandbox.rows["stories"] = []
-    project.load(None)
+    accept(None)
     assert contents(warehouse, "stories") == []
     sandbox.rows["stories"] = [{**stories(1)[0], "odd": 0.5}]
     project.load(None)

@@ -126,10 +126,14 @@ def test_emptying_a_table_leaves_the_others(project: Project, warehouse: Warehou
     moment = f"{DAY}T01:00:00Z"
     project.serve(rows={"stories": stories(2), "story_insights": [{"id": "i", "timestamp": moment}]})
     project.load(WINDOW, "stories", "story_insights")
-    with open_warehouse() as opened, opened.writer(), opened.sql() as client:
-        opened.empty(client, "stories", dt.datetime(2025, 3, 1, tzinfo=dt.UTC))
-    assert len(contents(warehouse, "stories")) == 2
-    with open_warehouse() as opened, opened.writer(), opened.sql() as client:
-        opened.empty(client, "stories", dt.datetime.now(dt.UTC))
+    for began, left in ((dt.datetime(2025, 3, 1, tzinfo=dt.UTC), 2), (dt.datetime.now(dt.UTC), 0)):
+        with open_warehouse() as opened, opened.writer():
+            with opened.job_client() as client:
+                assert client
+                opened.note_refresh(client, began)
+            with opened.sql() as client:
+                opened.empty(client, "stories", None)
+                opened.drop_staging(client)
+        assert len(contents(warehouse, "stories")) == left
     assert contents(warehouse, "stories") == []
     assert [row["id"] for row in contents(warehouse, "story_insights")] == ["i"]

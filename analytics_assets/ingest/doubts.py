@@ -1,0 +1,91 @@
+"""Where what came gives reason to doubt that the API understood the question, a second one is asked.
+
+It costs nothing where a window has rows and only such as were asked for, and one request where it is empty.
+"""
+
+import datetime as dt
+import logging
+from dataclasses import replace
+
+from analytics_assets.ingest.errors import ApiError, WindowMovedError
+from analytics_assets.ingest.report import Reading
+from analytics_assets.ingest.source import build_source
+from analytics_assets.ingest.window import Window
+
+_DAY = dt.timedelta(days=1)
+_INSTANT = dt.timedelta(microseconds=1)
+_SETTINGS = "window_format, window_end, timezone, window_start_param, window_end_param"
+
+
+def look_again(reading: Reading, log: logging.Logger) -> None:
+    """Ask again where nothing came, where rows came that nobody had asked for, and where an end may mean midnight.
+
+    Raises ``WindowMovedError`` when the answers contradict each other, and ``ApiError`` (setting) when they do so again
+    after the window was read anew.
+    """
+    said = _empty(reading, log) or _unasked(reading, log) or _midnight(reading, log)
+    if not said:
+        return
+    what = f"incomplete: {reading.endpoint.name}: {said}"
+    if reading.pages.passes == 1:
+        raise WindowMovedError(what)
+    advice = f"The API reads the window otherwise than the settings say: check {_SETTINGS}"
+    raise ApiError("setting", f"setting: {what}, each time that it was read. {advice}")
+
+
+def _empty(reading: Reading, log: logging.Logger) -> str | None:
+    """Ask an empty window again, for an empty answer is what a server gives that is not well, too."""
+    if reading.pages.walk.rows_read:
+        return None
+    window = reading.window
+    if window and _ends_with_a_day(reading):
+        window = replace(window, around=window.widened(after=_DAY))
+    again = _read(reading, window, log, pages=1)
+    came = again.rows.kept.kept if window and window.around else again.pages.walk.rows_read
+    return f"nothing came, and when it was asked again {came} rows did ({_asked(again)})" if came else None
+
+
+def _unasked(reading: Reading, log: logging.Logger) -> str | None:
+    """Read the window with a day more on each side: as many rows are inside, if all of them had come."""
+    window, kept = reading.window, reading.rows.kept
+    if window is None or not kept.strays.count:
+        return None
+    log.warning("%s: %s: asking with a day more on each side", reading.endpoint.name, kept.strays)
+    again = _read(reading, replace(window, around=window.widened(before=_DAY, after=_DAY)), log)
+    here, there = (one.kept - one.without_cursor for one in (kept, again.rows.kept))
+    if here == there:
+        return None
+    return f"{here} rows of {window} came, and {there} when it was asked with a day more on each side ({kept.strays})"
+
+
+def _midnight(reading: Reading, log: logging.Logger) -> str | None:
+    """Look whether the last day is there, where it is named as the end: some APIs take it for its first instant."""
+    window, kept = reading.window, reading.rows.kept
+    if window is None or not _ends_with_a_day(reading):
+        return None
+    last_day = window.asked(reading.settings).end - _DAY
+    if kept.latest and kept.latest > last_day:
+        return None
+    rest = Window(last_day + _INSTANT, window.end, around=Window(last_day, last_day + 2 * _DAY))
+    again = _read(reading, rest, log, pages=1)
+    came = again.rows.kept.kept - again.rows.kept.without_cursor
+    return f"no row of the window's last day came, and {came} when it was asked with a day more" if came else None
+
+
+def _ends_with_a_day(reading: Reading) -> bool:
+    return reading.settings.window_format == "date" and reading.settings.window_end == "inclusive"
+
+
+def _read(reading: Reading, window: Window | None, log: logging.Logger, pages: int | None = None) -> Reading:
+    """Read a window without loading it; what the table has for columns, and what it would refuse, does not matter."""
+    lenient = {"new_columns": "add", "rejected_rows": "set_aside"} | ({"max_concurrent_requests": 1} if pages else {})
+    source, again = build_source(reading.endpoint, reading.settings.model_copy(update=lenient), window, log=log)
+    resource = source.resources[reading.endpoint.name]
+    for _ in resource.add_limit(pages) if pages else resource:
+        pass
+    reading.counts.include(again.counts)
+    return again
+
+
+def _asked(reading: Reading) -> str:
+    return f"asked {dict(reading.asked) or 'all'}"
