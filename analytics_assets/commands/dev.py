@@ -74,12 +74,12 @@ def _api(running: contextlib.ExitStack) -> str:
     settings = load_settings()
     if settings.base_url != Settings().base_url:
         try:
-            load_key()
+            load_key(settings)
         except SettingError as error:
             return f"{settings.base_url}, but runs will fail: {error}"
         return settings.base_url
     try:
-        key = load_key()
+        key = load_key(settings)
     except SettingError:
         key = os.environ["API_KEY"] = Shape().key
     server = running.enter_context(_sandbox(Sandbox(shape=Shape(key=key))))

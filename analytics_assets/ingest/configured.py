@@ -4,10 +4,12 @@ Precedence, weakest first: the defaults of ``Settings``, ``[analytics_api]`` in 
 (``ANALYTICS_API__PAGE_SIZE=50``). dlt's own providers do the looking up.
 """
 
+import datetime as dt
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import dlt
 from pydantic import BaseModel, ValidationError
@@ -17,6 +19,7 @@ from analytics_assets.ingest.settings import EndpointOverrides, Settings
 
 SECTION = "analytics_api"
 KEY_NAME = "api_key"
+_SHORTEST_KEY = 8
 
 
 class SettingError(ValueError):
@@ -41,10 +44,11 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         raise SettingError(_in_words(error)) from None
 
 
-def load_key() -> str:
+def load_key(settings: Settings) -> str:
     """Read the API key, at run time, from ``dlt.secrets["api_key"]``: ``API_KEY`` or ``.dlt/secrets.toml``.
 
-    Raises ``SettingError`` when there is none or it is blank.
+    Raises ``SettingError`` when there is none or it is blank, and when it is no secret: too short, a date, or a part of
+    the settings or of the data's names. To keep such a key out of everything would take these out as well.
     """
     # `.get(…, str)`, for `dlt.secrets[...]` guesses types: a key `0012` would become the number 12
     key = dlt.secrets.get(KEY_NAME, str)
@@ -56,7 +60,45 @@ def load_key() -> str:
         # http.client would quote the whole key in its error
         msg = "the API key has a line break or a non-ASCII character: copy it anew into API_KEY or .dlt/secrets.toml"
         raise SettingError(msg)
+    if reason := _why_no_secret(key, settings):
+        raise SettingError(f"the API key {reason}")
     return key
+
+
+def _why_no_secret(key: str, settings: Settings) -> str | None:
+    """Say why a key is none that could be kept secret, without a word of it; ``None`` where it could be."""
+    advice = (
+        "It could not be told from the data, and so not be kept out of tables and logs: have the API issue another one"
+    )
+    if len(key) < _SHORTEST_KEY:
+        return f"has fewer than {_SHORTEST_KEY} characters. {advice}"
+    if _is_date(key):
+        return f"is a date. {advice}"
+    for endpoint in settings.resolved_endpoints:
+        if any(key in text for text in (endpoint.name, endpoint.path, *(column.name for column in endpoint.columns))):
+            return f"is the name of an endpoint, a path or a column, or a part of one. {advice}"
+    for name, value in settings.model_dump().items():
+        if any(key in text or key in unquote(text) for text in _texts(value)):
+            return f"stands in the setting {name} too, which logs and tables show: take it out there"
+    return None
+
+
+def _is_date(text: str) -> bool:
+    try:
+        dt.datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield all that stands in a setting's value."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield str(name)
+            yield from _texts(inner)
+    else:
+        yield str(value)
 
 
 def _configured(model: type[BaseModel], sections: tuple[str, ...]) -> dict[str, Any]:

@@ -31,11 +31,11 @@ def build_source(
     """Return a dlt source with three resources: the endpoint's rows, the rejected ones, and the ledger's row.
 
     Without a window it has all rows. ``Reading`` has the figures, as the source is read. ``endpoint`` is one of
-    ``settings.resolved_endpoints``. Raises ``SettingError`` when no key is set.
+    ``settings.resolved_endpoints``. Raises ``SettingError`` when no key is set, or one that is no secret.
     """
     asked: dict[str, str | int] = {**settings.extra_params, **(window.params(settings) if window else {})}
     read_type_hints_once()
-    key = load_key()
+    key = load_key(settings)
     session = open_session(settings, key, counts := WireCounts(), log)
     pages = WindowPages(endpoint, settings, asked, session, log)
     reading = Reading(

@@ -6,7 +6,8 @@ import pytest
 
 from analytics_assets.ingest.configured import SettingError, load_key, load_settings
 from analytics_assets.ingest.settings import EndpointOverrides, Settings
-from analytics_assets_tests.project import KEY, Project, endpoint_of, reload_settings
+from analytics_assets.ingest.source import build_source
+from analytics_assets_tests.project import KEY, WINDOW, Project, endpoint_of, reload_settings, stories
 
 # environment text, and what it means
 VALUES: dict[str, tuple[str, object]] = {
@@ -195,19 +196,19 @@ def test_a_key_under_the_settings_is_not_repeated(project: Project, file: str) -
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize("key", ["0012", "true", "1e5", "{}", '"quoted"', "2025-01-01", KEY])
+@pytest.mark.parametrize("key", ["00120012", "trueTRUE", "1.0000e+5", '{"a": 1}', '"quoted"', "99999999", KEY])
 def test_a_key_stays_text(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     """A key is not a number, a date or JSON, however it looks."""
     monkeypatch.setenv("API_KEY", key)
-    assert load_key() == key
+    assert load_key(load_settings()) == key
 
 
 def test_the_key_may_stand_in_the_secrets_file(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """`api_key` in `.dlt/secrets.toml` is found; the environment wins over it."""
-    project.write("secrets.toml", 'api_key = "0013"\n')
-    assert load_key() == KEY
+    project.write("secrets.toml", 'api_key = "00130013"\n')
+    assert load_key(load_settings()) == KEY
     monkeypatch.delenv("API_KEY")
-    assert load_key() == "0013"
+    assert load_key(load_settings()) == "00130013"
 
 
 @pytest.mark.parametrize("key", [None, "", "   "])
@@ -218,13 +219,13 @@ def test_a_missing_key_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch, 
     else:
         monkeypatch.setenv("API_KEY", key)
     with pytest.raises(SettingError, match=r"API_KEY.*secrets\.toml"):
-        load_key()
+        load_key(load_settings())
 
 
 def test_white_space_around_a_key_is_not_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key read from a file ends with a line break."""
     monkeypatch.setenv("API_KEY", f" {KEY}\n")
-    assert load_key() == KEY
+    assert load_key(load_settings()) == KEY
 
 
 @pytest.mark.parametrize("key", ["abc\ndefghi", "schl€ssel"])
@@ -234,36 +235,47 @@ def test_a_key_that_no_request_can_carry_is_refused_without_being_told(
     """A key with a line break or a curly quote was copied wrongly; http.client would quote it whole."""
     monkeypatch.setenv("API_KEY", key)
     with pytest.raises(SettingError, match="copy it anew") as caught:
-        load_key()
+        load_key(load_settings())
     assert key not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("overrides", "reason"),
+    ("key", "why"),
     [
-        ({"cursor": "media_url"}, "cursor 'media_url' must be a declared timestamp column"),
-        ({"cursor": "like_count"}, "cursor 'like_count' must be a declared timestamp column"),
-        # the id takes the name, so that the column of that name is text
-        ({"id": "posted", "cursor": "posted"}, "cursor 'posted' must be a declared timestamp column"),
+        ("abc-123", "has fewer than 8 characters"),
+        ("2025-01-03", "is a date"),
+        ("20250103", "is a date"),
+        ("2025-01-03T00:00:00Z", "is a date"),
+        ("timestamp", "is the name of an endpoint, a path or a column, or a part of one"),
+        ("posted_at", "is the name of an endpoint, a path or a column, or a part of one"),
+        ("stories_of", "is the name of an endpoint, a path or a column, or a part of one"),
+        ("media_insights", "is the name of an endpoint, a path or a column, or a part of one"),
+        ("insights", "is the name of an endpoint, a path or a column, or a part of one"),
+        ("filter[since]", "stands in the setting window_start_param too"),
+        ("graph-of-vendor", "stands in the setting base_url too"),
+        ("account-of-ours", "stands in the setting extra_params too"),
+        ("twelve+three=15", "stands in the setting extra_params too"),
     ],
-    ids=str,
 )
-def test_an_override_that_makes_no_endpoint_is_refused(
-    project: Project, overrides: dict[str, str], reason: str
+def test_a_key_that_is_no_secret_is_refused_without_being_told(
+    project: Project, monkeypatch: pytest.MonkeyPatch, key: str, why: str
 ) -> None:
-    """Before anything is asked, in one line: the endpoint, and why it is none."""
-    project.configure(**{f"endpoints__stories__{name}": value for name, value in overrides.items()})
+    """Taken out of rows it would change them, and where it stands in the settings it is shown on purpose."""
+    sandbox = project.serve(rows={"stories": stories(1)})
+    project.configure(
+        endpoints__stories__cursor="posted_at",
+        endpoints__stories__path="/v2/stories_of_users",
+        window_start_param="filter[since]",
+        extra_params={"of": "account-of-ours", "token": "twelve%2Bthree%3D15"},
+    )
+    if key == "graph-of-vendor":
+        project.configure(base_url="https://graph-of-vendor.invalid")
+    monkeypatch.setenv("API_KEY", key)
     with pytest.raises(SettingError) as caught:
-        load_settings()
-    assert str(caught.value) == f"analytics_api: endpoint 'stories': {reason}"
-
-
-def test_a_field_may_change_its_use(project: Project) -> None:
-    """What was the cursor can be the id, where another field is the cursor."""
-    project.configure(endpoints__stories__id="timestamp", endpoints__stories__cursor="posted")
-    endpoint = endpoint_of("stories")
-    assert (endpoint.id, endpoint.cursor) == ("timestamp", "posted")
-    assert {column.name for column in endpoint.columns} >= {"timestamp", "posted"}
+        build_source(endpoint_of("stories"), load_settings(), WINDOW)
+    assert str(caught.value).startswith(f"the API key {why}")
+    assert key not in str(caught.value)
+    assert sandbox.requests == []
 
 
 @pytest.mark.parametrize("where", ["config.toml", "environment"])
