@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from analytics_assets.sandbox.answer import Answer
 from analytics_assets.sandbox.shape import ABSENT
-from analytics_assets.sandbox.wire import Closed, Dripped, Truncated
+from analytics_assets.sandbox.wire import Closed, Dripped, Truncated, Verbatim
 
 _HTML = "<!doctype html><html><body><h1>We'll be right back</h1></body></html>"
 
@@ -110,6 +110,21 @@ async def _mutate_rows(answer: Answer, *, change: Callable[[list[Any]], list[Any
     answer.edits.append(change)
 
 
+async def _escape(answer: Answer, *, characters: str) -> Response:
+    """Write these characters as JSON may, ``=`` as ``u003d`` behind a backslash; Gson writes ``=``, ``&``, ``<`` so."""
+    text = answer.body().decode()
+    for character in characters:
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Response(text, media_type="application/json")
+
+
+async def _header(answer: Answer, *, line: str) -> Response:
+    """Have this line as the last header, though it be none."""
+    body = answer.body()
+    lines = ("HTTP/1.1 200 OK", "content-type: application/json", f"content-length: {len(body)}", "connection: close")
+    return Verbatim("\r\n".join([*lines, line, "", ""]).encode() + body)
+
+
 async def _redirect(answer: Answer, *, location: str, status: int = 302) -> Response:
     return Response(status_code=status, headers={"location": location})
 
@@ -141,6 +156,8 @@ KINDS: Mapping[str, Callable[..., Awaitable[Response | None]]] = {
     "total": _total,
     "duplicate": _duplicate,
     "mutate_rows": _mutate_rows,
+    "escape": _escape,
+    "header": _header,
     "redirect": _redirect,
     "echo_url": _echo_url,
 }

@@ -46,6 +46,21 @@ class Truncated(Response):
         await _hang_up(scope, receive, reset=self.reset)
 
 
+class Verbatim(Response):
+    """These bytes in place of an answer, headers and all, and then the connection is closed."""
+
+    def __init__(self, content: bytes) -> None:
+        """Keep the bytes; the status is 0 because none is known."""
+        super().__init__()
+        self.status_code = 0
+        self.content = content
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
+        """Send the bytes and close."""
+        _transport(scope).write(self.content)
+        await _hang_up(scope, receive)
+
+
 class Dripped(Response):
     """The right body, in about ``chunks`` pieces with ``delay`` seconds before each."""
 

@@ -278,6 +278,34 @@ def test_a_key_that_is_no_secret_is_refused_without_being_told(
     assert sandbox.requests == []
 
 
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        ({"cursor": "media_url"}, "cursor 'media_url' must be a declared timestamp column"),
+        ({"cursor": "like_count"}, "cursor 'like_count' must be a declared timestamp column"),
+        # the id takes the name, so that the column of that name is text
+        ({"id": "posted", "cursor": "posted"}, "cursor 'posted' must be a declared timestamp column"),
+    ],
+    ids=str,
+)
+def test_an_override_that_makes_no_endpoint_is_refused(
+    project: Project, overrides: dict[str, str], reason: str
+) -> None:
+    """Before anything is asked, in one line: the endpoint, and why it is none."""
+    project.configure(**{f"endpoints__stories__{name}": value for name, value in overrides.items()})
+    with pytest.raises(SettingError) as caught:
+        load_settings()
+    assert str(caught.value) == f"analytics_api: endpoint 'stories': {reason}"
+
+
+def test_a_field_may_change_its_use(project: Project) -> None:
+    """What was the cursor can be the id, where another field is the cursor."""
+    project.configure(endpoints__stories__id="timestamp", endpoints__stories__cursor="posted")
+    endpoint = endpoint_of("stories")
+    assert (endpoint.id, endpoint.cursor) == ("timestamp", "posted")
+    assert {column.name for column in endpoint.columns} >= {"timestamp", "posted"}
+
+
 @pytest.mark.parametrize("where", ["config.toml", "environment"])
 def test_an_id_may_be_several_fields(project: Project, where: str) -> None:
     """As a list in the file, and as a JSON list in the environment; one of them alone is a name."""

@@ -47,6 +47,8 @@ BODIES: list[tuple[str, dict[str, Any], Callable[[Any], object], object]] = [
     ("total", {}, lambda b: "total" in b, False),
     ("duplicate", {}, lambda b: (b["data"][-1]["id"], len(b["data"])), ("s100", 101)),
     ("mutate_rows", {"change": lambda page: page[::-1]}, lambda b: b["data"][0]["id"], "s199"),
+    ("escape", {"characters": "s"}, lambda b: b["data"][0]["id"], "s100"),
+    ("header", {"line": "no header"}, lambda b: len(b["data"]), 100),
     ("slow_body", {"delay": 0.001, "chunks": 3}, lambda b: len(b["data"]), 100),
 ]
 
@@ -144,6 +146,12 @@ def test_html_and_redirect_and_other_content(broken: Start, ask: Ask) -> None:
     assert (moved.status_code, moved.headers["location"]) == (307, "http://elsewhere.example/x")
     odd = ask(broken("body", content=b"\xff\xfe", content_type="image/png", status=206))
     assert (odd.status_code, odd.headers["content-type"], odd.content) == (206, "image/png", b"\xff\xfe")
+
+
+def test_escape_and_header_are_on_the_wire(broken: Start) -> None:
+    """What a reader of JSON and of headers does not see: the escapes, and a line that is no header."""
+    assert b'"id":"\\u0073000"' in raw(broken("escape", characters="s"))
+    assert b"\r\nno header\r\n\r\n{" in raw(broken("header", line="no header"))
 
 
 def test_echo_url_gives_the_key_away(broken: Start, ask: Ask) -> None:

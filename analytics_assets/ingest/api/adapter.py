@@ -1,4 +1,4 @@
-"""One request on the wire, and its whole answer: counted, paced, bounded, and without the key."""
+"""One request on the wire, and its whole answer: counted, paced, bounded, and without the key in what is said of it."""
 
 import codecs
 import threading
@@ -47,13 +47,18 @@ class WireCounts:
 
 
 class ApiResponse(requests.Response):
-    """A response whose JSON is parsed once, and whose refusal to be JSON is told in words."""
+    """A response whose JSON is parsed once, and whose refusal to be JSON is told in words.
+
+    Its body is as it came, with the key where the API repeats it; what is quoted of it has to go through ``redact``.
+    """
 
     def __init__(self, redact: Redactor) -> None:
         super().__init__()
         self.redact = redact
         self.came_at = time.time()
         """When the whole of it had come (epoch seconds)."""
+        self.repeats_key = False
+        """Whether the key stands anywhere in the body."""
         self.has_nothing = False
         """Whether it stands for an answer without rows, whatever it was."""
         self._parsed: Any = ...
@@ -71,13 +76,18 @@ class ApiResponse(requests.Response):
                 ) from None
         return self._parsed
 
+    @property
+    def text(self) -> str:
+        """The beginning of the body, redacted: dlt quotes it in errors where ``http_show_error_body`` is set."""
+        return self.redact(super().text[:_CHUNK])
+
     def take_as_nothing(self) -> None:
         """Have it stand for an answer without rows."""
         self.has_nothing, self._parsed = True, {}
 
 
 class ApiAdapter(HTTPAdapter):
-    """Sends one request and reads the whole answer; what comes back, answer or exception, no longer knows the key."""
+    """Sends one request and reads the whole answer; exceptions, and all of an answer but its body, know no key."""
 
     def __init__(self, settings: Settings, redact: Redactor, counts: WireCounts, budget: RateBudget) -> None:
         super().__init__(pool_maxsize=settings.max_concurrent_requests)
@@ -132,9 +142,10 @@ class ApiAdapter(HTTPAdapter):
                 response.close()
                 msg = f"it took more than {self._settings.response_timeout:g} s to answer (response_timeout)"
                 raise requests.ReadTimeout(msg)
+        response._content = bytes(body)  # noqa: SLF001 (what `Response.content` does, without a bound)
         if isinstance(response, ApiResponse):
             response.came_at = time.time()
-        response._content = self._redact.body(bytes(body))  # noqa: SLF001 (what `Response.content` does, without a bound)
+            response.repeats_key = self._redact.is_in(response.content)
 
 
 def _arriving(response: requests.Response) -> Iterator[bytes]:

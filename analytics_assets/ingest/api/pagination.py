@@ -22,6 +22,8 @@ from analytics_assets.ingest.errors import ApiError, WindowMovedError
 from analytics_assets.ingest.settings import Settings
 
 _SHOWN = 120
+# of a piece of an answer, which may have many megabytes
+_LOOKED_AT = 2**16
 _SAY_EVERY_SECONDS = 2.0
 # as JSON writers of languages without whole numbers write it: 250.0
 _WHOLE_NUMBER = re.compile(r"\s*[0-9]+(\.0*)?\s*", re.ASCII)
@@ -179,6 +181,6 @@ def _error(body: Any) -> Any:  # noqa: ANN401 (parsed JSON)
 
 def _brief(response: Response, value: object) -> str:
     """Show a piece of an answer, which may repeat our request; redacted before it is cut, or half a key could stay."""
-    text = repr(value)
+    text = repr(value)[:_LOOKED_AT]
     text = response.redact(text) if isinstance(response, ApiResponse) else text
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import os
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,6 @@ from dlt.common.schema.typing import C_DLT_ID, C_DLT_LOAD_ID
 from dlt.extract.items import DataItemWithMeta
 from dlt.sources.helpers.rest_client.client import PageData
 
-from analytics_assets.ingest import exact_json
 from analytics_assets.ingest.endpoints import READ_AT, Endpoint
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import Settings
@@ -21,7 +19,8 @@ from analytics_assets.ingest.table.cursor import Cursor
 from analytics_assets.ingest.table.files import TableFiles, current_load_id
 from analytics_assets.ingest.table.kept import RowsKept
 from analytics_assets.ingest.table.layout import Layout, Row
-from analytics_assets.ingest.table.values import ARROW_TYPES, TOO_DEEP, kind_of, typed_column, values_of
+from analytics_assets.ingest.table.rejected import Redact, every_row, with_key, written
+from analytics_assets.ingest.table.values import ARROW_TYPES, kind_of, typed_column, values_of
 from analytics_assets.ingest.window import Window
 
 _PREVIEW_ROWS = 5
@@ -58,6 +57,7 @@ class PageRows:
         self._waiting: list[Any] = []
         self._read_at: list[int] = []
         self._converted: list[pa.Table] = []
+        self._taken = 0
         self._layout: Layout
         self._cursor_column: str
         self._load_id: str | None
@@ -71,13 +71,22 @@ class PageRows:
         figures of two pages would mix.
         """
         walk: Any = getattr(page.paginator, "walk")  # noqa: B009 (dlt's base class has no such attribute, ours has)
-        came_at = getattr(page.response, "came_at", None) or time.time()
-        return self.take(page[walk.overlap :], came_at, is_first=walk.pages == 1, is_last=walk.is_whole)
+        answer: Any = page.response
+        rows, redact = page[walk.overlap :], answer.redact if answer.repeats_key else None
+        return self.take(rows, answer.came_at, is_first=walk.pages == 1, is_last=walk.is_whole, redact=redact)
 
-    def take(self, rows: list[Any], came_at: float, *, is_first: bool, is_last: bool) -> Iterator[Item] | None:
-        """Take the rows of a page that had not come before; ``came_at`` is the moment of its answer (epoch seconds)."""
+    def take(
+        self, rows: list[Any], came_at: float, *, is_first: bool, is_last: bool, redact: Redact | None = None
+    ) -> Iterator[Item] | None:
+        """Take the rows of a page that had not come before.
+
+        ``came_at`` is the moment of its answer (epoch seconds); ``redact`` is given where it repeats the key.
+        """
         if is_first:
             self._begin()
+        if redact is not None:
+            rows = self._without_key(rows, redact)
+        self._taken += len(rows)
         self._waiting += rows
         self._read_at += [round(came_at * 1_000_000)] * len(rows)
         # The first page is handed on at once: `make check` wants one row, and should not wait for thousands.
@@ -99,6 +108,7 @@ class PageRows:
         self._read_at.clear()
         self._converted.clear()
         self.rejected.clear()
+        self._taken = 0
         schema = dlt.current.source_schema()
         held = schema.tables.get(self._endpoint.name, {}).get("columns", {})
         self._layout = Layout(self._endpoint, self._new_columns, schema.naming, held)
@@ -182,11 +192,22 @@ class PageRows:
             rows = [row for i, row in enumerate(rows) if i not in reasons]
         return table, rows, rejected
 
-    def _set_aside(self, rejected: list[tuple[Any, str]]) -> None:
+    def _without_key(self, rows: list[Any], redact: Redact) -> list[Any]:
+        """Set aside what repeats the key, before anything else sees it; the rest is as it came.
+
+        One such row is odd. A page of them, or a window of one, would be missing from a green run.
+        """
+        reasons = dict(with_key(rows, redact))
+        if reasons and len(reasons) == len(rows) and (len(rows) > 1 or not self._taken):
+            raise every_row(self._endpoint.name, list(map(redact, reasons.values())))
+        self._set_aside([(rows[i], redact(reason)) for i, reason in reasons.items()], redact)
+        return [row for i, row in enumerate(rows) if i not in reasons]
+
+    def _set_aside(self, rejected: list[tuple[Any, str]], redact: Redact | None = None) -> None:
         window = str(self._window or "all history")
         for row, reason in rejected:
             self.kept.rejected[reason] += 1
-            raw = _raw(row)
+            raw = redact(written(row)) if redact else written(row)
             # the same row rejected again replaces itself
             digest = hashlib.sha256(f"{window}\n{reason}\n{raw}".encode()).hexdigest()
             self.rejected.append({"id": digest, "reason": reason, "raw": raw, "window": window})
@@ -207,19 +228,3 @@ def _with_ids(table: pa.Table, load_id: str | None) -> pa.Table:
         return table
     load_ids = pa.repeat(pa.scalar(load_id, pa.string()), count)
     return table.append_column(pa.field(C_DLT_LOAD_ID, load_ids.type, nullable=False), load_ids)
-
-
-def _raw(row: object) -> str:
-    """Write a row as JSON; a value that is nested too deep gives way to these words."""
-    try:
-        return exact_json.write(row, sort_keys=True)
-    except exact_json.TooDeepError:
-        return _raw({name: _or_words(value) for name, value in row.items()} if isinstance(row, dict) else TOO_DEEP)
-
-
-def _or_words(value: object) -> object:
-    try:
-        exact_json.write([value])
-    except exact_json.TooDeepError:
-        return TOO_DEEP
-    return value

@@ -34,7 +34,7 @@ def _columns(*columns: tuple[str, DataType, str]) -> list[TColumnSchema]:
 _REJECTED = _columns(
     ("id", "text", "Digest of window, reason and row; the merge key"),
     ("reason", "text", "Column, and why its value cannot be loaded"),
-    ("raw", "text", "The row as the API sent it, as JSON"),
+    ("raw", "text", "The row as the API sent it, as JSON; *** where it repeats the key"),
     ("window", "text", "Window that was asked"),
 )
 LEDGER_COLUMNS = _columns(

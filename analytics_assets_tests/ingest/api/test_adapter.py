@@ -1,13 +1,14 @@
 """One request on the wire: counted, bounded in size and time, and without the key whatever comes back."""
 
 import gzip
+import json
 import time
 from typing import Any
 
 import pytest
 import requests
 
-from analytics_assets.ingest.api.adapter import ApiAdapter, WireCounts
+from analytics_assets.ingest.api.adapter import ApiAdapter, ApiResponse, WireCounts
 from analytics_assets.ingest.api.budget import RateBudget
 from analytics_assets.ingest.api.redaction import Redactor
 from analytics_assets.ingest.configured import load_settings
@@ -71,15 +72,26 @@ def test_the_time_of_an_answer_is_bounded_though_bytes_keep_coming(project: Proj
     assert time.monotonic() - began < 3
 
 
-def test_an_answer_repeats_no_key(project: Project) -> None:
-    """Address, headers and body of an answer say ``***`` where the API had the key."""
+def test_what_is_said_of_an_answer_repeats_no_key(project: Project) -> None:
+    """Address and headers say ``***`` where the API had the key, and so does the text that others quote."""
     sandbox = project.serve()
     sandbox.faults = [Fault("body", content=f'{{"next": "?api_key={KEY}"}}', headers={"X-Asked": f"?api_key={KEY}"})]
     response = _ask()
-    assert response.json() == {"next": "?api_key=***"}
     assert response.headers["X-Asked"] == "?api_key=***"
     assert "api_key=***" in response.url
+    assert response.text == '{"next": "?api_key=***"}'
     assert not [form for form in KEY_FORMS if form in f"{response.url} {response.headers} {response.text}"]
+
+
+@pytest.mark.parametrize("is_repeated", [True, False])
+def test_a_body_is_as_it_came(project: Project, is_repeated: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """No byte of it is changed, for it may have rows in it; whether it repeats the key is known."""
+    content = json.dumps({"data": [{"id": "a", "caption": KEY if is_repeated else "***"}]}).encode()
+    project.serve(faults=[Fault("body", content=content)])
+    response = _ask()
+    assert response.content == content
+    assert isinstance(response, ApiResponse)
+    assert response.repeats_key is is_repeated
 
 
 def test_a_redirect_keeps_its_key(project: Project) -> None:
@@ -110,7 +122,6 @@ def test_what_is_no_json_is_quoted_without_half_a_key(project: Project) -> None:
     short = "k+y/7%"
     sandbox = project.serve()
     sandbox.faults = [Fault("body", content="a" * 77 + short + " and more")]
-    # shorter than what is taken out of bodies, so that the quotation is all that stands before it
     with pytest.raises(ApiError, match=r"answered 200 with no valid JSON \(.*\): '(a{77}\*\*\*)'") as refused:
         _ask(redact=Redactor(short)).json()
     assert refused.value.problem.kind == "wrong shape"

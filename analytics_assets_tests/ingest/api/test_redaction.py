@@ -1,17 +1,24 @@
 """The key in none of its forms: not in what is said of a request, and not in what an answer repeats of it."""
 
+import html
+import json
 import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import requests
 import urllib3
 from dlt.extract.exceptions import ResourceExtractionError
 
+from analytics_assets.ingest.api import redaction
 from analytics_assets.ingest.api.redaction import Redactor
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.ingest.api.test_retries import BROKEN
-from analytics_assets_tests.project import KEY, KEY_FORMS, Project
+from analytics_assets_tests.project import KEY, KEY_FORMS, Project, stories
 
 
 @pytest.mark.parametrize("location", ["query", "header", "bearer"])
@@ -64,12 +71,110 @@ def test_the_key_is_redacted_as_json_html_and_lower_case_have_it(form: str) -> N
     assert Redactor('k"e/y&<1')(f"asked {form} in vain") == "asked *** in vain"
 
 
-def test_a_short_key_is_not_cut_out_of_rows() -> None:
-    """Under eight characters it could be a word of the data; what is said of a request is free of it all the same."""
-    row = b'{"caption": "storied 12345678"}'
-    assert Redactor("stories")("GET /v1?key=stories") == "GET /v1?key=***"
-    assert Redactor("stories").body(b'{"caption": "stories"}') == b'{"caption": "stories"}'
-    assert Redactor("12345678").body(row) == b'{"caption": "storied ***"}'
+def _each(form: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda text: "".join(map(form, text))
+
+
+WRITERS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "URL": lambda text: quote(text, safe=""),
+    "URL, every character": _each(lambda one: f"%{ord(one):02x}"),
+    "JSON": lambda text: json.dumps(text)[1:-1],
+    "JSON of PHP": lambda text: text.replace("/", "\\/"),
+    "JSON of Gson": _each(lambda one: f"\\u{ord(one):04x}" if one in "=&<>'" else one),
+    "JSON, every character": _each(lambda one: f"\\u{ord(one):04X}"),
+    "HTML": html.escape,
+    "HTML by number": _each(lambda one: one if one.isalnum() else f"&#{ord(one)};"),
+    "HTML by number, every character": _each(lambda one: f"&#x{ord(one):x};"),
+    "HTML by name": lambda text: text.replace("&", "&amp;").replace("=", "&equals;").replace("/", "&sol;"),
+}
+# as they come in text that is no JSON
+OTHERS: dict[str, Callable[[str], str]] = {
+    "JavaScript": _each(lambda one: one if one.isalnum() else f"\\x{ord(one):02x}"),
+    "JavaScript with braces": _each(lambda one: one if one.isalnum() else f"\\u{{{ord(one):x}}}"),
+    "JavaScript's escape": _each(lambda one: one if one.isalnum() else f"%u{ord(one):04x}"),
+    "UTF-16": "\0".join,
+    "a host's name": str.lower,
+}
+
+
+@pytest.mark.parametrize("outer", WRITERS)
+@pytest.mark.parametrize("inner", WRITERS)
+def test_the_key_is_found_however_it_is_written(inner: str, outer: str) -> None:
+    """One way within another: what counts is how it reads. So it is for what is said and for what came."""
+    redact = Redactor(KEY)
+    written = WRITERS[outer](WRITERS[inner](KEY))
+    assert redact(f"GET /v1?since=2025%2D03&key={written}&limit=1") == "GET /v1?since=2025%2D03&key=***&limit=1"
+    assert redact.is_in(f'{{"a": 1, "b": "x{written}y"}}'.encode())
+    almost = WRITERS[outer](WRITERS[inner](KEY[:-1]))
+    assert redact(almost) == almost
+    assert not redact.is_in(almost.encode())
+
+
+@pytest.mark.parametrize("writer", OTHERS)
+def test_the_key_is_found_in_what_is_no_json(writer: str) -> None:
+    """An error may be a page of HTML, a script, or text in another encoding."""
+    assert Redactor(KEY)(f"asked {OTHERS[writer](KEY)} in vain") == "asked *** in vain"
+
+
+def test_a_key_that_reads_as_another_text_is_found() -> None:
+    """The `&not` in it is an entity to HTML, the `%41` a letter in a URL; written half encoded it is still the key."""
+    key = "12&notes%41=/x"
+    for written in (key, "12&notes%41%3d/x", "12&notes%41=\\/x", "12%26notes%2541%3D%2Fx"):
+        assert Redactor(key)(f"a {written} b") == "a *** b"
+
+
+def test_a_text_of_escapes_takes_no_time() -> None:
+    """However it is made, a text is read a few times and no more."""
+    began = time.monotonic()
+    for hard in (
+        "\\" * 2**16,
+        "%25" * 2**14 + "41",
+        "&amp;" * 2**14,
+        "&#" + "0" * 2**16,
+        "%" * 2**16,
+        "sandbox%2" * 2**13,
+    ):
+        Redactor(KEY)(hard)
+        Redactor(KEY).is_in(hard.encode())
+    assert time.monotonic() - began < 5
+
+
+def test_all_that_the_client_library_logs_is_redacted() -> None:
+    """A logger's filter does not see records of loggers below it, so each logger of urllib3 and requests has it."""
+    redact = redaction.redactor_of(KEY)
+    for package in (urllib3, requests):
+        folder = Path(package.__file__).parent
+        for path in folder.rglob("*.py"):
+            name = ".".join((package.__name__, *path.relative_to(folder).with_suffix("").parts)).removesuffix(
+                ".__init__"
+            )
+            if "getLogger(__name__)" in path.read_text() and "emscripten" not in name:
+                assert redact.log_record in logging.getLogger(name).filters, name
+
+
+@pytest.mark.parametrize(
+    "line", [KEY, f"x-asked {KEY}", f"x asked: {quote(KEY)}", KEY.replace("=", "\\u003d")], ids=lambda line: line[:8]
+)
+def test_a_header_that_is_none_does_not_tell_the_key(
+    project: Project, caplog: pytest.LogCaptureFixture, line: str
+) -> None:
+    """urllib3 warns of it by a logger of its own, with address, header and traceback; the rows are loaded."""
+    project.serve(rows={"stories": stories(2)}, faults=[Fault("header", line=line)])
+    assert len(project.read()) == 2
+    assert "Failed to parse headers" in caplog.text
+    assert "***" in caplog.text
+    assert not [form for form in KEY_FORMS if form in caplog.text or form in repr(vars(caplog.records[0]))]
+    assert line not in caplog.text
+
+
+def test_an_error_body_that_dlt_shows_does_not_tell_the_key(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ``http_show_error_body`` dlt quotes the answer, which may quote the request."""
+    monkeypatch.setenv("RUNTIME__HTTP_SHOW_ERROR_BODY", "true")
+    project.serve(faults=[Fault("html", status=400, content=f"<p>cannot answer {html.escape(KEY)}")])
+    with pytest.raises(ResourceExtractionError, match=r"cannot answer \*\*\*") as caught:
+        project.read()
+    assert not [form for form in (*KEY_FORMS, html.escape(KEY)) if form in str(caught.value)]
 
 
 def test_a_log_record_is_redacted_with_its_arguments() -> None:
