@@ -1,6 +1,7 @@
 """The session that dlt's ``RESTClient`` is given: dlt's own retries, this project's adapter, and pages read ahead."""
 
 import logging
+import re
 import threading
 from urllib.parse import urljoin, urlsplit
 
@@ -44,21 +45,23 @@ def open_session(settings: Settings, key: str, counts: WireCounts, log: logging.
 
 def _redirect_target(response: requests.Response) -> str | None:
     """Follow redirects on the same host alone: the key must not travel to another."""
-    target = _REDIRECTS.get_redirect_target(response)
-    if target is None:
+    if not response.is_redirect:
         return None
+    location = response.headers["location"]
+    # redacted before it is cut, or half a key could stay
+    shown = response.redact(location) if isinstance(response, ApiResponse) else ""
     try:
+        target = _REDIRECTS.get_redirect_target(response) or ""
         here, there = urlsplit(response.url), urlsplit(urljoin(response.url, target))
     except ValueError:
-        # redacted before it is cut, or half a key could stay
-        shown = response.redact(target)[:_SHOWN] if isinstance(response, ApiResponse) else ""
-        raise ApiError(
-            "request refused", f"request refused: {response.url} redirects to an address that is none: {shown!r}"
-        ) from None
+        what = f"{response.url} redirects to an address that is none: {shown[:_SHOWN]!r}"
+        raise ApiError("request refused", f"request refused: {what}") from None
     if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+        # no more of the address than that, for there may be secrets of others behind it
+        host = re.split(r"(?<!/)/(?!/)|[?#]", shown, maxsplit=1)[0][:_SHOWN]
         raise ApiError(
             "request refused",
-            f"request refused: {response.url} redirects to another host, {there.scheme}://{there.netloc}; "
+            f"request refused: {response.url} redirects to another host, {host}; "
             "the key was not sent there. If that is where the API stands, set base_url to it",
         )
     return target

@@ -1,7 +1,7 @@
 """Where a session follows a redirect, and where not."""
 
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 import pytest
 from dlt.extract.exceptions import ResourceExtractionError
@@ -64,3 +64,33 @@ def test_a_redirect_to_no_address_is_told(project: Project) -> None:
     assert problem is not None
     assert problem.kind == "request refused"
     assert "redirects to an address that is none: 'http://[::1/v1?also=***'" in problem.message
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        f"https://{quote(KEY, safe='')}.example/v1/stories",
+        f"https://{KEY.replace('/', '%2f')}/v1/stories?a=b",
+        f"https://{KEY}/v1/stories",
+        f"https://user:{quote_plus(KEY)}@api.example/v1/stories",
+        f"https://{quote(KEY, safe='').lower()}/",
+        f"//{quote(KEY, safe='')}",
+    ],
+)
+def test_a_host_that_is_named_as_the_key_is_not_told(project: Project, location: str) -> None:
+    """The message names the host without it, and without half of it where a slash of the key ends the host's name."""
+    project.serve(faults=[Fault("redirect", location=location)])
+    with pytest.raises(ResourceExtractionError, match="redirects to ") as caught:
+        project.read()
+    problem = explain(caught.value)
+    assert problem is not None
+    assert problem.kind == "request refused"
+    assert "***" in problem.message.partition("redirects to ")[2]
+    assert "sandbox" not in problem.message.partition("redirects to ")[2]
+
+
+def test_a_redirect_that_is_no_text_is_told(project: Project) -> None:
+    """An address in another encoding ends in words too."""
+    project.serve(faults=[Fault("status", status=302, headers={"Location": "/caf\xe9"})])
+    with pytest.raises(ResourceExtractionError, match="redirects to an address that is none"):
+        project.read()
