@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal
+from urllib.parse import quote
 
 from analytics_assets.ingest.errors import Kind
 from analytics_assets.sandbox.shape import ABSENT
+from analytics_assets_tests.project import KEY
 
 Row = dict[str, Any]
 Span = tuple[dt.datetime | None, dt.datetime | None]
@@ -86,8 +88,9 @@ class Case:
 
     ``strike`` is a fault of the answer. ``change`` alters the API's rows when the page is asked for, once or, with
     ``restless``, in every pass. ``row`` makes another of one row of the page; ``becomes`` are the values it then has in
-    the table. ``rows`` replaces all of the API's rows. ``refuses`` has the server refuse connections from that
-    page on, ``unlimited`` has the page bring all rows that follow, and ``read_as`` takes the window for another one.
+    the table. ``rows`` replaces all of the API's rows, ``key`` the key that is configured. ``refuses`` has the server
+    refuse connections from that page on, ``unlimited`` has the page bring all rows that follow, and ``read_as`` takes
+    the window for another one.
     ``loads`` names the places at which the case is played down to the warehouse; at the others it is only read.
     """
 
@@ -101,6 +104,7 @@ class Case:
     row: Callable[[Row], Any] | None = None
     becomes: Mapping[str, Any] = field(default_factory=dict)
     rows: tuple[Row, ...] | None = None
+    key: str | None = None
     refuses: bool = False
     unlimited: bool = False
     read_as: Callable[[Span], Span] | None = None
@@ -735,6 +739,96 @@ def _rows() -> list[Case]:
     ]
 
 
+_ECHO = f"see /v1/stories?api_key={quote(KEY, safe='')}&limit=100"
+_ESCAPED = Strike(kind="escape", options={"characters": "=&+/%"})
+
+
+def _key() -> list[Case]:
+    """Whatever the API does with the key: it is stored and told nowhere, and no row is changed for it."""
+    section = "The key"
+    host = f"https://{quote(KEY, safe='')}/v1/stories"
+    every = {"caption": _ECHO}
+    held = "caption holds the API key"
+    return [
+        Case(
+            section=section,
+            name="repeated in a row",
+            row=_with(caption=_ECHO),
+            outcome=SetAside(reason=held),
+            loads=("middle",),
+        ),
+        Case(
+            section=section,
+            name="repeated in a row, with `=`, `&`, `+`, `/`, `%` as `\\u003d` and so on",
+            row=_with(caption=f"{KEY} and {_ECHO}"),
+            strike=_ESCAPED,
+            outcome=SetAside(reason=held),
+            loads=("last",),
+        ),
+        Case(
+            section=section,
+            name="repeated as the name of a field",
+            row=_with(**{KEY: 1}),
+            outcome=SetAside(reason="the name of a field holds the API key"),
+        ),
+        Case(
+            section=section,
+            name="repeated in a row, `rejected_rows = fail`",
+            row=_with(caption=_ECHO),
+            settings={"rejected_rows": "fail"},
+            outcome=Failed(kind="wrong shape", words=("stories", held)),
+        ),
+        Case(
+            section=section,
+            name="repeated in every row",
+            rows=tuple({**row, **every} for row in window_rows()),
+            outcome=Failed(kind="wrong shape", words=("stories", "every row", held, "extra_params")),
+            places=("first",),
+            loads=("first",),
+        ),
+        Case(
+            section=section,
+            name="repeated in an error, with `\\u003d` and so on",
+            strike=Strike(
+                kind="body",
+                options={
+                    "content": json.dumps({"error": f"no such {KEY}"}).replace("=", "\\u003d").replace("/", "\\/")
+                },
+            ),
+            outcome=Failed(kind="wrong shape", words=("no such ***",)),
+            loads=("middle",),
+        ),
+        Case(
+            section=section,
+            name="repeated in a header that is none",
+            strike=Strike(kind="header", options={"line": f"asked for {KEY}"}),
+            outcome=Whole(),
+            loads=("middle",),
+        ),
+        Case(
+            section=section,
+            name="a redirect to a host that is named as the key",
+            strike=Strike(kind="redirect", options={"location": host}),
+            outcome=Failed(kind="request refused", words=("another host, https://***",)),
+            loads=("middle",),
+        ),
+        *(
+            Case(
+                section=section,
+                name=f"a key that is {what}",
+                key=key,
+                outcome=Failed(kind="setting", words=(words,)),
+                places=("first",),
+            )
+            for what, key, words in (
+                ("a column's name", "timestamp", "the name of an endpoint, a path or a column"),
+                ("a date of the data", "2025-03-01", "is a date"),
+                ("shorter than 8 characters", "s00", "fewer than 8 characters"),
+            )
+        ),
+    ]
+
+
 CASES: tuple[Case, ...] = (
     *_statuses(),
     *_retry_after(),
@@ -745,4 +839,5 @@ CASES: tuple[Case, ...] = (
     *_drift(),
     *_windows(),
     *_rows(),
+    *_key(),
 )

@@ -84,13 +84,13 @@ class Api:
         settings = self.serve(rows, has_total=case.has_total, **case.settings)
         if case.read_as:
             self.sandbox.shape = Misread(**{**vars(self.sandbox.shape), "read_as": case.read_as})
+        if case.row:
+            self.sandbox.faults = [Fault("mutate_rows", offset=offset, change=lambda page: _struck(case, page))]
         if strike := case.strike:
             at = None if strike.everywhere else offset
-            self.sandbox.faults = [Fault(strike.kind, offset=at, times=strike.times, **strike.options)]
+            self.sandbox.faults.append(Fault(strike.kind, offset=at, times=strike.times, **strike.options))
         elif case.unlimited:
             self.sandbox.faults = [Fault("mutate_rows", offset=offset, change=lambda _: rows[offset:])]
-        elif case.row:
-            self.sandbox.faults = [Fault("mutate_rows", offset=offset, change=lambda page: _struck(case, page))]
         elif case.change:
             self.sandbox.on_request = _Change(case, offset, rows)
         return settings

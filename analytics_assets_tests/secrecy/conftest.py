@@ -43,7 +43,8 @@ def kept(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dagst
     monkeypatch.setenv("DAGSTER_HOME", str(project.path))
     monkeypatch.setattr(workdir, "shutil", types.SimpleNamespace(rmtree=lambda *_, **__: None))
     # a process of its own begins without filters
-    monkeypatch.setattr(logging.getLogger("urllib3.connectionpool"), "filters", [])
+    for name in redaction.WIRE_LOGS:
+        monkeypatch.setattr(logging.getLogger(name), "filters", [])
     redaction.redactor_of.cache_clear()
     written = logging.FileHandler(project.path / "debug.log")
     loggers = [logging.getLogger(name) for name in (None, "dlt", "urllib3", "requests")]

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import logging
 import os
 import threading
@@ -9,21 +10,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 import dagster as dg
 import pytest
 import requests
 
+from analytics_assets.ingest.api import redaction
 from analytics_assets.ingest.api.adapter import ApiAdapter, ApiResponse
 from analytics_assets.ingest.api.redaction import Redactor
+from analytics_assets.ingest.table.rows import PageRows
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.server import SandboxServer
 from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.project import DAY, KEY, KEY_FORMS, Project, Row, stories
 from analytics_assets_tests.secrecy.conftest import Tls, closed_port, fault
+from analytics_assets_tests.secrecy.traces import FORMS
 
-WIRE_LOG = logging.getLogger("urllib3.connectionpool")
 ECHO = f"https://api/v1/stories?api_key={quote_plus(KEY)}&also={KEY}"
 PLACES: dict[str, tuple[Literal["query", "header", "bearer"], str]] = {
     "query": ("query", "api_key"),
@@ -47,6 +50,15 @@ def _echoing_rows(page: list[Row]) -> list[Row]:
     return [{**page[0], "caption": ECHO, "self": {"href": ECHO}}, {**page[1], "id": None, "self": ECHO}, *page[2:]]
 
 
+def _echoed(page: list[Row]) -> list[Row]:
+    return [{**row, "self": {"href": ECHO}} for row in page]
+
+
+def _gson(*faults: Fault) -> list[Fault]:
+    """Write what these faults give as Gson and PHP do."""
+    return [*faults, Fault("escape", characters="=&+/%")]
+
+
 FAILURES: dict[str, Failure] = {
     "success": Failure(succeeds=True),
     **{
@@ -66,6 +78,14 @@ FAILURES: dict[str, Failure] = {
     "total is text": Failure(lambda: fault("total", value=ECHO)),
     "rows that echo": Failure(lambda: fault("mutate_rows", change=_echoing_rows), succeeds=True),
     "rows that echo, refused": Failure(lambda: fault("mutate_rows", change=_echoing_rows), {"rejected_rows": "fail"}),
+    "rows that echo, escaped": Failure(lambda: _gson(Fault("mutate_rows", change=_echoing_rows)), succeeds=True),
+    "every row echoes": Failure(lambda: fault("mutate_rows", change=_echoed)),
+    "every row echoes, escaped": Failure(lambda: _gson(Fault("mutate_rows", change=_echoed))),
+    "error in 200, escaped": Failure(
+        lambda: fault("body", content=json.dumps({"error": ECHO}).replace("=", "\\u003d").replace("/", "\\/"))
+    ),
+    "a header that is none": Failure(lambda: fault("header", line=f"asked for {ECHO}"), succeeds=True),
+    "a host named as the key": Failure(lambda: fault("redirect", location=f"https://{quote(KEY, safe='')}.example/")),
     "ids that repeat": Failure(lambda: fault("mutate_rows", change=lambda page: [{"id": ECHO}] * len(page))),
     "redirect that echoes, in a circle": Failure(
         lambda: fault("redirect", location=f"/v1/stories?key={quote_plus(KEY)}")
@@ -86,12 +106,15 @@ BRIEFLY = (
     "HTML error",
     "error in 200",
     "rows that echo",
+    "rows that echo, escaped",
+    "a header that is none",
+    "a host named as the key",
     "refused",
     "closed",
     "TLS",
     "another host",
 )
-MUTANTS: dict[str, tuple[type, str, Any, tuple[str, ...]]] = {
+MUTANTS: dict[str, tuple[Any, str, Any, tuple[str, ...]]] = {
     "nothing": (Redactor, "__call__", lambda _, text: text, ("400", "refused", "HTML")),
     "the log": (Redactor, "log_record", lambda *_: True, ("success",)),
     "exceptions": (Redactor, "error", lambda _, error, *__: error, ("refused", "closed")),
@@ -101,8 +124,25 @@ MUTANTS: dict[str, tuple[type, str, Any, tuple[str, ...]]] = {
         lambda *parts: _unredacted(*parts),  # noqa: PLW0108 - it stands below
         ("400",),
     ),
-    "the body": (Redactor, "body", lambda _, content: content, ("error in 200", "rows that echo")),
+    "all logs but one": (redaction, "WIRE_LOGS", ("urllib3.connectionpool",), ("a header that is none",)),
+    "what a log shows of an exception": (
+        Redactor,
+        "log_record",
+        lambda redact, record: _message_alone(redact, record),  # noqa: PLW0108 - it stands below
+        ("a header that is none",),
+    ),
+    "rows": (Redactor, "is_in", lambda *_: False, ("rows that echo",)),
+    "rows that are set aside": (PageRows, "_set_aside", lambda *parts: _SET_ASIDE(*parts[:2]), ("rows that echo",)),
+    "what is decoded": (redaction, "_may_hold", lambda *_: False, ("rows that echo, escaped",)),
 }
+
+
+_SET_ASIDE = PageRows._set_aside  # noqa: SLF001 - the mutant goes on with it
+
+
+def _message_alone(redact: Redactor, record: logging.LogRecord) -> bool:
+    record.msg, record.args = redact(record.getMessage()), ()
+    return True
 
 
 def _unredacted(adapter: ApiAdapter, request: requests.PreparedRequest, raw: object) -> requests.Response:
@@ -183,9 +223,10 @@ def test_the_log_is_given_one_filter_a_key(project: Project) -> None:
     """A process that makes many loads, such as a code server, does not gather filters."""
     project.serve(rows={"stories": stories(1)})
     project.load()
-    before = len(WIRE_LOG.filters)
+    logs = [logging.getLogger(name) for name in redaction.WIRE_LOGS]
+    before = [len(log.filters) for log in logs]
     project.load()
-    assert len(WIRE_LOG.filters) == before
+    assert [len(log.filters) for log in logs] == before
 
 
 @pytest.mark.slow
@@ -204,17 +245,19 @@ def test_the_search_finds_what_is_not_redacted(
 
 def test_no_file_holds_the_key_while_a_run_lasts(project: Project, kept: dg.DagsterInstance) -> None:
     """Not for a moment: each file is looked into as often as can be until the run ends."""
-    sandbox = project.serve(rows={"stories": stories(60)}, faults=[Fault("latency", seconds=0.02)])
+    echoed = Fault("mutate_rows", change=_echoing_rows)
+    sandbox = project.serve(rows={"stories": stories(60)}, faults=_gson(Fault("latency", seconds=0.02), echoed))
     project.configure(page_size=10)
     found: list[str] = []
     ended, looks = threading.Event(), itertools.count()
+    forms = [*KEY_FORMS, *(form for form in FORMS if "\\" in form)]
 
     def look() -> None:
         # not `rglob`, which fails where a folder goes meanwhile
         for path in (Path(folder, name) for folder, _, names in os.walk(project.path) for name in names):
             with contextlib.suppress(OSError):
                 content = path.read_bytes()
-                found.extend(str(path) for form in KEY_FORMS if form.encode() in content)
+                found.extend(str(path) for form in forms if form.encode() in content)
         next(looks)
 
     def watch() -> None:

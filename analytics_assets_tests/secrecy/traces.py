@@ -4,6 +4,7 @@ import base64
 import gzip
 import html
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -24,6 +25,9 @@ FORMS = {
     KEY.replace("/", "\\/"),
     KEY.replace("&", "\\u0026"),
     html.escape(KEY),
+    *(re.sub(which, lambda one: f"\\u{ord(one[0]):04x}", KEY) for which in ("=", "[=&]", r"\W", ".")),
+    *(re.sub(which, lambda one: f"&#{ord(one[0])};", KEY) for which in (r"\W", ".")),
+    quote(quote(KEY, safe=""), safe=""),
     base64.b64encode(KEY.encode()).decode().rstrip("="),
 }
 
