@@ -4,8 +4,10 @@ import datetime as dt
 import zoneinfo
 from dataclasses import dataclass
 
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
+
 from analytics_assets.ingest.endpoints import Endpoint
-from analytics_assets.ingest.errors import Kind, explain
+from analytics_assets.ingest.errors import Kind, RefusedError, causes, explain
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
@@ -13,6 +15,8 @@ from analytics_assets.ingest.window import Window
 
 _DAY = dt.timedelta(days=1)
 _HOW_IT_IS_ASKED = "window_format, window_end, timezone, window_start_param and window_end_param"
+# Somebody stands before the screen.
+_LONGEST_WAIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -33,12 +37,19 @@ class Verdict:
 
 
 def check_endpoint(endpoint: Endpoint, settings: Settings) -> Verdict:
-    """Ask an endpoint for one row, and for the day of that row, without retries.
+    """Ask an endpoint for one row, and for the day of it. Problems come back in the verdict; only bugs of ours raise.
 
-    Problems come back in the verdict; only bugs of ours raise.
+    Nothing is asked again but what was refused for its pace, once: other runs may be using it up, and say nothing of
+    the settings.
     """
-    # what the table has is not known here, so no field can be called new
-    asked = {"max_retries": 0, "max_concurrent_requests": 1, "new_columns": "add", "rejected_rows": "set_aside"}
+    asked = {
+        "max_retries": 0,
+        "max_retry_after": min(settings.max_retry_after, _LONGEST_WAIT),
+        "max_concurrent_requests": 1,
+        # what the table has is not known here, so no field can be called new
+        "new_columns": "add",
+        "rejected_rows": "set_aside",
+    }
     once = settings.model_copy(update=asked)
     try:
         first = _read_page(endpoint, once.model_copy(update={"page_size": 1}), None)
@@ -74,6 +85,13 @@ def _misread_window(endpoint: Endpoint, settings: Settings, first: WindowReport)
 
 
 def _read_page(endpoint: Endpoint, settings: Settings, window: Window | None) -> WindowReport:
-    source, reading = build_source(endpoint, settings, window)
-    list(source.resources[endpoint.name].add_limit(1))
-    return reading.report()
+    def read() -> WindowReport:
+        source, reading = build_source(endpoint, settings, window)
+        list(source.resources[endpoint.name].add_limit(1))
+        return reading.report()
+
+    return Retrying(stop=stop_after_attempt(2), retry=retry_if_exception(_is_refusal), reraise=True)(read)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    return any(isinstance(cause, RefusedError) for cause in causes(error))

@@ -64,6 +64,13 @@ class WindowMovedError(ApiError):
         super().__init__("incomplete", message)
 
 
+class RefusedError(ApiError):
+    """The API refused to be asked so fast (429), each time that it was asked again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("API failing", message)
+
+
 def explain(error: BaseException) -> Problem | None:
     """Return the problem behind an exception, looked for along its causes; ``None`` when it is none of the API's.
 
@@ -120,4 +127,5 @@ def _with_advice(kind: Kind, message: str) -> Problem:
 def _innermost(error: requests.RequestException) -> str:
     """Return the short reason inside requests' nested one: `Connection refused` instead of three class names."""
     reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
-    return str(reason).strip(".")
+    # redacted errors begin with the address, which stands alone where nothing is known
+    return str(reason).strip(" .:") or f"nothing more is known ({type(error).__name__})"

@@ -72,6 +72,12 @@ class Settings(BaseModel):
     backoff_factor: float = Field(
         default=2.0, ge=0, le=60, description="Seconds before the first retry, doubled for each further one"
     )
+    max_retry_after: float = Field(
+        default=3600,
+        gt=0,
+        le=86_400,
+        description="Longest `Retry-After` that is waited for, in seconds; the run fails at once where more is asked",
+    )
     connect_timeout: _Seconds = Field(default=10.0, description="Seconds to wait for a connection")
     read_timeout: _Seconds = Field(default=60.0, description="Seconds to wait for the next bytes of a response")
     response_timeout: _Seconds = Field(default=300.0, description="Seconds within which a whole response has to arrive")

@@ -32,10 +32,14 @@ async def _status(
     return _json(error if body is None else body, status, headers)
 
 
-async def _rate_limit(answer: Answer, *, allows: Callable[[], bool], retry_after: int = 1) -> Response | None:
+async def _rate_limit(
+    answer: Answer, *, allows: Callable[[], bool], retry_after: int | Callable[[], int] | None = 1
+) -> Response | None:
     if allows():
         return None
-    return _json({"error": {"code": 429, "message": "Too many requests"}}, 429, {"Retry-After": str(retry_after)})
+    seconds = retry_after() if callable(retry_after) else retry_after
+    headers = {} if seconds is None else {"Retry-After": str(seconds)}
+    return _json({"error": {"code": 429, "message": "Too many requests"}}, 429, headers)
 
 
 async def _latency(answer: Answer, *, seconds: float) -> None:

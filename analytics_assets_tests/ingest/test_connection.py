@@ -114,6 +114,29 @@ def test_each_problem_has_its_verdict(
     assert waits == []
 
 
+def test_a_refusal_for_the_pace_is_asked_again(project: Project, waits: list[float]) -> None:
+    """Other runs may be using up the API's pace, which says nothing of the settings: a 429 is retried, once."""
+    once = Fault("status", status=429, times=1)
+    sandbox = project.serve(rows={"stories": stories(3)}, faults=[once])
+    assert check_endpoint(STORIES, load_settings()).is_fine
+    assert len(sandbox.requests) == 2
+    sandbox.reset()
+    sandbox.faults = [Fault("status", status=429)]
+    verdict = check_endpoint(STORIES, load_settings())
+    assert verdict.kind == "API failing"
+    assert "answered 429 Too Many Requests. It let none pass: set max_requests_per_second = 1" in verdict.message
+    assert len(sandbox.requests) == 2
+    assert waits == []
+
+
+def test_a_check_takes_no_hour(project: Project, waits: list[float]) -> None:
+    """What asks for more than half a minute is told at once."""
+    project.serve(faults=[Fault("status", status=429, headers={"Retry-After": "3000"})])
+    verdict = check_endpoint(STORIES, load_settings())
+    assert "asks to wait (Retry-After: 3000), longer than max_retry_after = 30 s" in verdict.message
+    assert waits == []
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
 def test_unreachable(project: Project, waits: list[float], host: str) -> None:
     """Nobody listens, or the name is unknown: unreachable, and what to check."""

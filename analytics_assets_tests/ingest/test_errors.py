@@ -85,7 +85,8 @@ def test_a_status_without_a_reason_is_told_without_one() -> None:
         (requests.HTTPError("no response at all"), "unreachable", "no answer: no response at all"),
         (requests.exceptions.ContentDecodingError("not gzip"), "wrong shape", "wrong shape: not gzip."),
         (requests.TooManyRedirects("Exceeded 5"), "request refused", "request refused: Exceeded 5. Check the settings"),
-        (requests.ConnectionError(), "unreachable", "no answer: "),
+        (requests.ConnectionError(), "unreachable", "no answer: nothing more is known (ConnectionError). Check"),
+        (requests.ReadTimeout("http://x/v1: "), "unreachable", "no answer: http://x/v1. Check"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )

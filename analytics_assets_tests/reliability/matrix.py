@@ -6,6 +6,7 @@ What belongs here: the cases. How one is played stands in ``stage.py``, and ``wr
 
 import datetime as dt
 import gzip
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -175,21 +176,41 @@ def _statuses() -> list[Case]:
             section="Statuses",
             name=f"{status} {HTTPStatus(status).phrase}" if status in named else f"{status}, a vendor's own",
             strike=Strike(kind="status", options={"status": status}),
-            outcome=Failed(kind=_kind_of(status), words=(f"answered {status}",)),
+            outcome=Failed(
+                kind=_kind_of(status),
+                words=(f"answered {status}", *(("max_requests_per_second = ",) if status == 429 else ())),
+            ),
             loads=("middle",) if status in {401, 404, 422, 429, 503} else (),
         )
         for status in [*named, 507, 520, 599]
     ]
-    return cases + [
-        Case(
-            section="Statuses",
-            name=f"{status} twice, then the page",
-            strike=Strike(kind="status", options={"status": status}, times=2),
-            outcome=Whole(retries=2),
-            loads=("middle",) if status == 503 else (),
-        )
-        for status in RETRIED
-    ]
+    return (
+        cases
+        + [
+            Case(
+                section="Statuses",
+                name=f"{status} twice, then the page",
+                strike=Strike(kind="status", options={"status": status}, times=2),
+                outcome=Whole(retries=2),
+                loads=("middle",) if status == 503 else (),
+            )
+            for status in RETRIED
+        ]
+        + [
+            Case(
+                section="Statuses",
+                name="every second request is refused (429)",
+                strike=Strike(
+                    kind="rate_limit",
+                    options={"allows": itertools.cycle([False, True]).__next__, "retry_after": None},
+                    everywhere=True,
+                ),
+                outcome=Whole(retries=3),
+                places=("first",),
+                loads=("first",),
+            )
+        ]
+    )
 
 
 def _retry_after() -> list[Case]:
@@ -200,30 +221,44 @@ def _retry_after() -> list[Case]:
         "`1.5`": "1.5",
         "`soon`": "soon",
         "empty": "",
-        "a year": str(365 * 86_400),
         "a date gone by": "Wed, 01 Jan 2020 00:00:00 GMT",
-        "a date to come": "Fri, 01 Jan 2100 00:00:00 GMT",
         "an impossible date": "Fri, 31 Feb 2025 25:61:00 GMT",
         "a date beyond the calendar": "Fri, 01 Jan 99999 00:00:00 GMT",
+    }
+    too_long = {
+        "a year": str(365 * 86_400),
+        "a date to come": "Fri, 01 Jan 2100 00:00:00 GMT",
         "5,000 digits": "9" * 5_000,
     }
-    return [
-        Case(
-            section="`Retry-After`",
-            name=f"429 twice with `Retry-After`: {form}",
-            strike=Strike(kind="status", options={"status": 429, "headers": {"Retry-After": text}}, times=2),
-            outcome=Whole(retries=2),
-            loads=("last",) if text == "7" else (),
-        )
-        for form, text in forms.items()
-    ] + [
-        Case(
-            section="`Retry-After`",
-            name="503 for ever with `Retry-After`: `1`",
-            strike=Strike(kind="status", options={"status": 503, "headers": {"Retry-After": "1"}}),
-            outcome=Failed(kind="API failing", words=("answered 503",)),
-        ),
-    ]
+    return (
+        [
+            Case(
+                section="`Retry-After`",
+                name=f"429 twice with `Retry-After`: {form}",
+                strike=Strike(kind="status", options={"status": 429, "headers": {"Retry-After": text}}, times=2),
+                outcome=Whole(retries=2),
+                loads=("last",) if text == "7" else (),
+            )
+            for form, text in forms.items()
+        ]
+        + [
+            Case(
+                section="`Retry-After`",
+                name=f"429 twice with `Retry-After`: {form}",
+                strike=Strike(kind="status", options={"status": 429, "headers": {"Retry-After": text}}, times=2),
+                outcome=Failed(kind="API failing", words=("answered 429", "longer than max_retry_after")),
+            )
+            for form, text in too_long.items()
+        ]
+        + [
+            Case(
+                section="`Retry-After`",
+                name="503 for ever with `Retry-After`: `1`",
+                strike=Strike(kind="status", options={"status": 503, "headers": {"Retry-After": "1"}}),
+                outcome=Failed(kind="API failing", words=("answered 503",)),
+            ),
+        ]
+    )
 
 
 _BROKEN: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from analytics_assets.sandbox.faults import KINDS, Fault
+from analytics_assets.sandbox.limit import Limit
 from analytics_assets.sandbox.server import SandboxServer
 from analytics_assets_tests.sandbox.conftest import stories
 
@@ -76,6 +77,20 @@ def test_rate_limit(broken: Start, ask: Ask) -> None:
     first, second, third = ask(server), ask(server), ask(server)
     assert [first.status_code, second.status_code, third.status_code] == [200, 429, 200]
     assert second.headers["retry-after"] == "3"
+
+
+def test_a_limit_of_requests_in_a_time(broken: Start, ask: Ask) -> None:
+    """Two in a while pass, the third does not; the header says nothing, or a little too few seconds."""
+    limit = Limit(2, seconds=30.5)
+    server = broken("rate_limit", allows=limit, retry_after=None)
+    answers = [ask(server) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert "retry-after" not in answers[2].headers
+    assert 0 <= limit.rounded_down() <= 30
+    brief = Limit(1, seconds=0.01)
+    assert brief()
+    time.sleep(0.02)
+    assert brief()
 
 
 def test_status(broken: Start, ask: Ask) -> None:

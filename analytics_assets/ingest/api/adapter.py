@@ -14,6 +14,7 @@ from requests.adapters import HTTPAdapter
 from analytics_assets.ingest import exact_json
 from analytics_assets.ingest.api.budget import RateBudget
 from analytics_assets.ingest.api.redaction import Redactor
+from analytics_assets.ingest.api.retry_after import retry_after
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import Settings
 
@@ -61,6 +62,8 @@ class ApiResponse(requests.Response):
         """Whether the key stands anywhere in the body."""
         self.has_nothing = False
         """Whether it stands for an answer without rows, whatever it was."""
+        self.pause = 0.0
+        """After a ``429``: the seconds until a request may be made again."""
         self._parsed: Any = ...
 
     def json(self, **_: Any) -> Any:  # noqa: ANN401 (requests' signature)
@@ -98,17 +101,18 @@ class ApiAdapter(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 (requests' signature)
         """Send the request and count it; raises requests' errors redacted, and ``ApiError`` for too large an answer."""
-        self._budget.wait()
+        started = self._budget.wait()
         self._counts.request()
+        response = None
         try:
             response = super().send(request, *args, **kwargs | {"stream": True})
             self._read_within_bounds(response)
-            if response.status_code != requests.codes.too_many_requests:
-                self._budget.passed()
         except requests.RequestException as error:
             redacted = self._redact.error(error, str(request.url))
         else:
             return response
+        finally:
+            self._tell_budget(started, response)
         # Raised outside of the `except`: inside, it would carry the original, key and all, as its context.
         raise redacted
 
@@ -123,6 +127,14 @@ class ApiAdapter(HTTPAdapter):
             if name.lower() != "location" and (redacted := self._redact(value)) != value:
                 response.headers[name] = redacted
         return response
+
+    def _tell_budget(self, started: float, response: requests.Response | None) -> None:
+        if response is None:
+            self._budget.unanswered(started)
+        elif response.status_code != requests.codes.too_many_requests:
+            self._budget.passed(started)
+        elif isinstance(response, ApiResponse):
+            response.pause = self._budget.refused(started, retry_after(response))
 
     def _read_within_bounds(self, response: requests.Response) -> None:
         """Read the body here, where errors are redacted, and no further than the settings allow."""

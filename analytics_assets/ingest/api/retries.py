@@ -8,41 +8,82 @@ from urllib.parse import urlsplit
 
 import requests
 from tenacity import RetryCallState, stop_any, stop_when_event_set, wait_exponential
+from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
-from analytics_assets.ingest.api.adapter import WireCounts
+from analytics_assets.ingest.api.adapter import ApiResponse, WireCounts
 from analytics_assets.ingest.api.budget import RateBudget
 from analytics_assets.ingest.api.pages import Send
+from analytics_assets.ingest.api.retry_after import retry_after
+from analytics_assets.ingest.errors import RETRIED_STATUSES, ApiError, RefusedError
 from analytics_assets.ingest.settings import Settings
+
+_LONGEST_BACKOFF = 300
+_SHOWN = 40
 
 
 class RetryNotes:
-    """Says in the log that a request is made again, counts it, and has a ``429`` hold back all other runs."""
+    """Says in the log that a request is made again, and counts it."""
 
-    def __init__(self, settings: Settings, counts: WireCounts, budget: RateBudget, log: logging.Logger) -> None:
+    def __init__(self, settings: Settings, counts: WireCounts, log: logging.Logger) -> None:
         self._max_retries = settings.max_retries
         self._counts = counts
-        self._budget = budget
         self._log = log
 
     def __call__(self, state: RetryCallState) -> None:
         """Note the retry that ``state`` is about to wait for."""
         self._counts.retry()
-        wait = state.next_action.sleep if state.next_action else 0
-        response = _response_of(state)
-        if response is not None and response.status_code == requests.codes.too_many_requests:
-            self._budget.refused(wait)
         self._log.warning(
             "%s: retry %d of %d in %.1f s, for %s",
             urlsplit(state.args[0].url).path,
             state.attempt_number,
             self._max_retries,
-            wait,
+            state.next_action.sleep if state.next_action else 0,
             _what_came(state),
         )
 
 
-def with_notes(send: Any, settings: Settings, notes: RetryNotes, stop: threading.Event) -> Send:  # noqa: ANN401 (tenacity's decorated function has no public type)
+class GivingUp(stop_base):
+    """Says when there is no use in asking again, beside the retries that are used up, and tells why in words."""
+
+    def __init__(self, settings: Settings, budget: RateBudget) -> None:
+        self._settings = settings
+        self._budget = budget
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        """Whether the API asks to wait longer than the settings allow, or refuses whoever asks it.
+
+        Each time that it refuses, another page may be the one that tries; so no page uses up its retries, and the run
+        has to count them.
+        """
+        response = _response_of(retry_state)
+        if response is None:
+            return False
+        is_refused = response.status_code == requests.codes.too_many_requests
+        return self._asks_too_much(response) or (
+            is_refused and self._budget.refused_in_a_row > self._settings.max_retries
+        )
+
+    def in_words(self, state: RetryCallState) -> object:
+        """Return the last answer, or raise the last error; of a refusal, raise what to do about it."""
+        response = _response_of(state)
+        if response is not None:
+            came = f"API failing: {response.url} answered {response.status_code} {response.reason or ''}".rstrip()
+            if self._asks_too_much(response):
+                raise ApiError(
+                    "API failing",
+                    f"{came} and asks to wait (Retry-After: {response.headers['Retry-After'][:_SHOWN]}), "
+                    f"longer than max_retry_after = {self._settings.max_retry_after:g} s. Run it again then",
+                )
+            if response.status_code == requests.codes.too_many_requests:
+                raise RefusedError(f"{came}. {self._budget.advice()}")
+        return state.outcome.result() if state.outcome else None
+
+    def _asks_too_much(self, response: requests.Response) -> bool:
+        return response.status_code in RETRIED_STATUSES and retry_after(response) > self._settings.max_retry_after
+
+
+def with_notes(send: Any, settings: Settings, notes: RetryNotes, giving_up: GivingUp, stop: threading.Event) -> Send:  # noqa: ANN401 (tenacity's decorated function has no public type)
     """Return dlt's retrying ``send``, which also notes its retries and gives up where another page has failed for good.
 
     It waits ``backoff_factor`` seconds, doubled each time, or what ``Retry-After`` asks (seconds or HTTP date);
@@ -51,9 +92,10 @@ def with_notes(send: Any, settings: Settings, notes: RetryNotes, stop: threading
     usual = send.retry
     retrying: Send = send.retry_with(
         before_sleep=notes,
-        wait=functools.partial(_wait, usual.wait, wait_exponential(multiplier=settings.backoff_factor)),
+        wait=functools.partial(_wait, wait_exponential(multiplier=settings.backoff_factor, max=_LONGEST_BACKOFF)),
         sleep=functools.partial(nap, stop),
-        stop=stop_any(usual.stop, stop_when_event_set(stop)),
+        stop=stop_any(usual.stop, stop_when_event_set(stop), giving_up),
+        retry_error_callback=giving_up.in_words,
     )
     return retrying
 
@@ -63,12 +105,12 @@ def nap(stop: threading.Event, seconds: float) -> None:
     stop.wait(seconds)
 
 
-def _wait(asked: wait_base, usual: wait_base, state: RetryCallState) -> float:
-    """Return the seconds before the next attempt; a ``Retry-After`` beyond the calendar counts as not given."""
-    try:
-        return asked(state)
-    except (ValueError, OverflowError):
-        return usual(state)
+def _wait(usual: wait_base, state: RetryCallState) -> float:
+    """Return the seconds before the next attempt: after a ``429`` those that all wait."""
+    response = _response_of(state)
+    if isinstance(response, ApiResponse) and response.status_code == requests.codes.too_many_requests:
+        return response.pause
+    return (retry_after(response) if response is not None else 0) or usual(state)
 
 
 def _response_of(state: RetryCallState) -> requests.Response | None:

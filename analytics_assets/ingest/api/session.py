@@ -12,7 +12,7 @@ from analytics_assets.ingest.api.adapter import ApiAdapter, ApiResponse, WireCou
 from analytics_assets.ingest.api.budget import RateBudget
 from analytics_assets.ingest.api.pages import PageSession
 from analytics_assets.ingest.api.redaction import redactor_of
-from analytics_assets.ingest.api.retries import RetryNotes, with_notes
+from analytics_assets.ingest.api.retries import GivingUp, RetryNotes, with_notes
 from analytics_assets.ingest.errors import RETRIED_STATUSES, ApiError
 from analytics_assets.ingest.settings import Settings
 
@@ -35,11 +35,12 @@ def open_session(settings: Settings, key: str, counts: WireCounts, log: logging.
         session_attrs={"max_redirects": _MAX_REDIRECTS, "get_redirect_target": _redirect_target},
     ).session
     stop = threading.Event()
-    budget = RateBudget(settings.base_url, settings.max_requests_per_second, stop.wait)
+    budget = RateBudget(settings, stop.wait, log)
     adapter = ApiAdapter(settings, redactor_of(key), counts, budget)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
-    send = with_notes(session.send, settings, RetryNotes(settings, counts, budget, log), stop)
+    notes = RetryNotes(settings, counts, log)
+    send = with_notes(session.send, settings, notes, GivingUp(settings, budget), stop)
     return PageSession(settings, send, stop)
 
 

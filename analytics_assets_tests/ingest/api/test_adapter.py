@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 import time
 from typing import Any
 
@@ -22,7 +23,7 @@ MIB = 2**20
 def _ask(counts: WireCounts | None = None, redact: Redactor | None = None) -> requests.Response:
     """Ask for a page by an adapter alone: no retries, no redirects."""
     settings = load_settings()
-    budget = RateBudget(settings.base_url, 0, time.sleep)
+    budget = RateBudget(settings, time.sleep, logging.getLogger())
     with requests.Session() as session:
         session.mount("http://", ApiAdapter(settings, redact or Redactor(KEY), counts or WireCounts(), budget))
         params: dict[str, Any] = {"api_key": KEY, "offset": 0, "limit": 100}
