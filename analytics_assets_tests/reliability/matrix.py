@@ -365,6 +365,20 @@ def _shapes() -> list[Case]:
         )
         for name, (kind, options, words) in _SHAPES.items()
     ]
+    cases += [
+        Case(
+            section="Answers with status 200 that are none",
+            name=f"{name}, once",
+            strike=Strike(kind=kind, options=options, times=1),
+            outcome=Whole(retries=1),
+            loads=("middle",) if kind == "html" else (),
+        )
+        for name, (kind, options) in {
+            "an HTML page": ("html", {}),
+            "a JSON document that is cut": ("body", {"content": b'{"total": 250, "data": [{"id": "s000"}, {"id": "s0'}),
+            "an empty body": ("body", {}),
+        }.items()
+    ]
     return [
         *cases,
         Case(

@@ -21,6 +21,8 @@ from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import Settings
 
 Send = Callable[..., requests.Response]
+# takes an answer, its request and the arguments it was sent with
+Mend = Callable[[requests.Response, requests.PreparedRequest, dict[str, Any]], requests.Response]
 # Pages that may wait for dlt, in multiples of the requests in flight. With fewer, one page that is retried, or one
 # table that is written, would leave the connections idle.
 _PAGES_WAITING = 8
@@ -34,9 +36,10 @@ class PageSession(requests.Session):
     that was fetched ahead is handed over when dlt asks for it, and so is its failure: an error surfaces at its page.
     """
 
-    def __init__(self, settings: Settings, send: Send, stop: threading.Event) -> None:
+    def __init__(self, settings: Settings, send: Send, mend: Mend, stop: threading.Event) -> None:
         super().__init__()
         self._send = send
+        self._mend = mend
         self._stop = stop
         self._offset_param = settings.offset_param
         in_flight = settings.max_concurrent_requests
@@ -78,7 +81,7 @@ class PageSession(requests.Session):
             page = self._pool.submit(functools.partial(self._send, request, **kwargs))
         try:
             with waiting():
-                return _or_nothing(page) if self.is_behind_the_end else page.result()
+                return _or_nothing(page) if self.is_behind_the_end else self._mend(page.result(), request, kwargs)
         except BaseException:
             self.give_up()
             raise

@@ -42,6 +42,39 @@ class RetryNotes:
             _what_came(state),
         )
 
+    def broken(self, request: requests.PreparedRequest, wait: float, error: ApiError) -> None:
+        """Note that a page is asked for once more, because what came is no JSON."""
+        self._counts.retry()
+        self._log.warning("%s: asked once more in %.1f s, for %s", urlsplit(str(request.url)).path, wait, error)
+
+
+class OnceMore:
+    """Asks once more for a page that came with status 200 and is no JSON: a proxy's HTML, or a body that was cut.
+
+    One such answer among hundreds would have all pages read again. It is seen where the page is taken and parsed
+    anyway: parsed as they come, pages that wait for their turn would take many times the memory.
+    """
+
+    def __init__(self, settings: Settings, send: Send, notes: RetryNotes, stop: threading.Event) -> None:
+        self._settings = settings
+        self._send = send
+        self._notes = notes
+        self._stop = stop
+
+    def __call__(
+        self, response: requests.Response, request: requests.PreparedRequest, arguments: dict[str, Any]
+    ) -> requests.Response:
+        """Return the answer, or the second one where this one is broken."""
+        if response.status_code != requests.codes.ok or not self._settings.max_retries:
+            return response
+        try:
+            response.json()
+        except ApiError as error:
+            self._notes.broken(request, self._settings.backoff_factor, error)
+            nap(self._stop, self._settings.backoff_factor)
+            return self._send(request, **arguments)
+        return response
+
 
 class GivingUp(stop_base):
     """Says when there is no use in asking again, beside the retries that are used up, and tells why in words."""

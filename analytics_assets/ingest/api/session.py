@@ -12,7 +12,7 @@ from analytics_assets.ingest.api.adapter import ApiAdapter, ApiResponse, WireCou
 from analytics_assets.ingest.api.budget import RateBudget
 from analytics_assets.ingest.api.pages import PageSession
 from analytics_assets.ingest.api.redaction import redactor_of
-from analytics_assets.ingest.api.retries import GivingUp, RetryNotes, with_notes
+from analytics_assets.ingest.api.retries import GivingUp, OnceMore, RetryNotes, with_notes
 from analytics_assets.ingest.errors import RETRIED_STATUSES, ApiError
 from analytics_assets.ingest.settings import Settings
 
@@ -41,7 +41,7 @@ def open_session(settings: Settings, key: str, counts: WireCounts, log: logging.
     session.mount("https://", adapter)
     notes = RetryNotes(settings, counts, log)
     send = with_notes(session.send, settings, notes, GivingUp(settings, budget), stop)
-    return PageSession(settings, send, stop)
+    return PageSession(settings, send, OnceMore(settings, send, notes, stop), stop)
 
 
 def _redirect_target(response: requests.Response) -> str | None:

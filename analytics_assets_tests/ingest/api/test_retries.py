@@ -167,3 +167,53 @@ def test_an_answer_that_does_not_come_is_given_up_and_retried(project: Project, 
     assert len(project.read()) == 1
     assert len(sandbox.requests) == 2
     assert waits == [2]
+
+
+_NO_JSON = [
+    Fault("html"),
+    Fault("body", content=b'{"total": 120, "data": [{"id": "s000"}, {"id": "s0'),
+    Fault("body", content=b'{"total": 120, "data": [{"id": "s000"}'),
+]
+
+
+@pytest.mark.parametrize("fault", _NO_JSON, ids=["HTML", "cut within a text", "cut between rows"])
+@pytest.mark.parametrize("in_flight", [1, 16])
+def test_a_page_that_is_no_json_is_asked_for_once_more(
+    project: Project, waits: list[float], caplog: pytest.LogCaptureFixture, fault: Fault, in_flight: int
+) -> None:
+    """One of sixty pages costs one request, and not all the others again."""
+    once = Fault(fault.kind, offset=100, times=1, **fault.options)
+    sandbox = project.serve(rows={"stories": stories(120)}, faults=[once])
+    project.configure(page_size=2, max_concurrent_requests=in_flight)
+    assert len(project.read()) == 120
+    assert len(sandbox.requests) == 61
+    assert project.reports["stories"].retries == 1
+    assert waits == [2]
+    assert "/v1/stories: asked once more in 2.0 s, for wrong shape: " in caplog.text
+
+
+def test_a_page_that_stays_no_json_fails_after_two(project: Project, waits: list[float]) -> None:
+    """A wrong address is mostly what a page of HTML says: it is told soon."""
+    sandbox = project.serve(faults=[Fault("html")])
+    with pytest.raises(ResourceExtractionError, match="no valid JSON"):
+        project.read()
+    assert len(sandbox.requests) == 2
+    assert waits == [2]
+
+
+def test_without_retries_no_page_is_asked_for_again(project: Project, waits: list[float]) -> None:
+    """`max_retries = 0` asks once, whatever comes."""
+    sandbox = project.serve(faults=[Fault("html")])
+    project.configure(max_retries=0)
+    with pytest.raises(ResourceExtractionError, match="no valid JSON"):
+        project.read()
+    assert len(sandbox.requests) == 1
+    assert waits == []
+
+
+def test_behind_the_end_html_is_an_answer(project: Project, waits: list[float]) -> None:
+    """The page that is only asked for to see that it is none is not asked for twice."""
+    sandbox = project.serve(rows={"stories": stories(100)}, faults=[Fault("html", offset=100)])
+    assert len(project.read()) == 100
+    assert len(sandbox.requests) == 2
+    assert waits == []
