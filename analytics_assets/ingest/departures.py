@@ -12,6 +12,8 @@
 | ``translator.DltLoader`` | dagster-dlt 0.29.1 | its metadata needs no trace and names the table as it is called |
 | full refresh by ``warehouse/merge.py`` | 1.31.0 | ``replace`` keeps readers on the old table until it commits |
 
+``api/early_hints.py`` says the same of what departs from ``http.client``.
+
 ``docs/columns.md`` says where columns and values depart from what dlt would make of them.
 """
 

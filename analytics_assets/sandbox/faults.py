@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from analytics_assets.sandbox.answer import Answer
 from analytics_assets.sandbox.shape import ABSENT
-from analytics_assets.sandbox.wire import Closed, Dripped, Truncated, Verbatim
+from analytics_assets.sandbox.wire import Closed, Dripped, Hinted, Truncated, Verbatim
 
 _HTML = "<!doctype html><html><body><h1>We'll be right back</h1></body></html>"
 
@@ -56,6 +56,10 @@ async def _truncate(answer: Answer, *, keep: float = 0.5, reset: bool = False) -
 
 async def _slow_body(answer: Answer, *, delay: float = 0.1, chunks: int = 10) -> Response:
     return Dripped(answer.body(), delay=delay, chunks=chunks)
+
+
+async def _early_hints(answer: Answer, *, status: int = 103) -> Response:
+    return Hinted(answer.body(), status=status)
 
 
 async def _html(answer: Answer, *, status: int = 200, content: str = _HTML) -> Response:
@@ -149,6 +153,7 @@ KINDS: Mapping[str, Callable[..., Awaitable[Response | None]]] = {
     "close": _close,
     "truncate": _truncate,
     "slow_body": _slow_body,
+    "early_hints": _early_hints,
     "html": _html,
     "error_in_200": _error_in_200,
     "no_data": _no_data,

@@ -61,6 +61,20 @@ class Verbatim(Response):
         await _hang_up(scope, receive)
 
 
+class Hinted(Response):
+    """The right body, with an informational answer (1xx) before it."""
+
+    def __init__(self, body: bytes, *, status: int) -> None:
+        """Keep the forerunner's status."""
+        super().__init__(body, media_type="application/json")
+        self.forerunner = f"HTTP/1.1 {status} Hints\r\nLink: </v1>; rel=preload\r\n\r\n".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send both."""
+        _transport(scope).write(self.forerunner)
+        await super().__call__(scope, receive, send)
+
+
 class Dripped(Response):
     """The right body, in about ``chunks`` pieces with ``delay`` seconds before each."""
 

@@ -298,6 +298,15 @@ def _connections() -> list[Case]:
         ]
     return [
         *cases,
+        *(
+            Case(
+                section="Connections",
+                name=f"an informational answer ({name}) before the answer",
+                strike=Strike(kind="early_hints", options={"status": status}),
+                outcome=Whole(),
+            )
+            for status, name in ((100, "100 Continue"), (102, "102 Processing"), (103, "103 Early Hints"))
+        ),
         Case(
             section="Connections",
             name="refused",

@@ -66,7 +66,7 @@ def test_a_wrong_body_comes_with_200(  # noqa: PLR0913
 
 def test_every_kind_is_tested_here() -> None:
     """A kind without a test fails this one."""
-    elsewhere = {"status", "rate_limit", "latency", "close", "truncate", "html", "redirect", "echo_url"}
+    elsewhere = {"status", "rate_limit", "latency", "close", "truncate", "early_hints", "html", "redirect", "echo_url"}
     assert {kind for kind, *_ in BODIES} | elsewhere == set(KINDS)
 
 
@@ -106,6 +106,20 @@ def test_latency(broken: Start, ask: Ask) -> None:
     answer = ask(broken("latency", seconds=0.25))
     assert time.monotonic() - began >= 0.25
     assert len(answer.json()["data"]) == 100
+
+
+def test_early_hints(broken: Start) -> None:
+    """The forerunner, and then the answer."""
+    host, port = broken("early_hints", status=102).url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(
+            b"GET /v1/stories?api_key=sandbox-key&limit=9&offset=0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        received = b""
+        while piece := connection.recv(65_536):
+            received += piece
+    assert received.startswith(b"HTTP/1.1 102 Hints\r\n")
+    assert received.count(b"HTTP/1.1 200 OK") == 1
 
 
 def test_close_sends_no_byte(broken: Start, ask: Ask, caplog: pytest.LogCaptureFixture) -> None:

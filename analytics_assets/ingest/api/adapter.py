@@ -13,6 +13,7 @@ from requests.adapters import HTTPAdapter
 
 from analytics_assets.ingest import exact_json
 from analytics_assets.ingest.api.budget import RateBudget
+from analytics_assets.ingest.api.early_hints import read_past_hints
 from analytics_assets.ingest.api.redaction import Redactor
 from analytics_assets.ingest.api.retry_after import retry_after
 from analytics_assets.ingest.errors import ApiError
@@ -115,6 +116,11 @@ class ApiAdapter(HTTPAdapter):
             self._tell_budget(started, response)
         # Raised outside of the `except`: inside, it would carry the original, key and all, as its context.
         raise redacted
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (requests' signature)
+        """Return the pool of connections to a host; what they read is the final answer."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        return read_past_hints(pool)
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> ApiResponse:  # noqa: ANN401 (requests' signature)
         """Build the response with its URL, reason and headers redacted, for error messages and the log quote them."""
