@@ -84,11 +84,14 @@ def test_the_command_line_ends_soon(project: Project, numbers: list[signal.Signa
     with subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "dagster", *arguments], stderr=subprocess.PIPE, text=True
     ) as process:
-        _wait(lambda: sandbox.requests)
-        for number in numbers:
-            process.send_signal(number)
-            time.sleep(0.2)
-        _, said = process.communicate(timeout=20)
+        try:
+            _wait(lambda: sandbox.requests)
+            for number in numbers:
+                process.send_signal(number)
+                time.sleep(0.2)
+            _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == 1
     assert f"cancelled: {numbers[0].name} came, which cancels a run" in said
     assert "STEP_UP_FOR_RETRY" not in said

@@ -67,6 +67,19 @@ def test_a_failure_wakes_those_that_wait(project: Project) -> None:
     assert time.monotonic() - began < 20
 
 
+def test_a_failure_elsewhere_ends_the_rest(project: Project) -> None:
+    """When a row fails the load, pages that were begun ahead of it are not fetched in its back."""
+    rows = [{**row, "like_count": "many"} for row in stories(100)]
+    sandbox = project.serve(rows={"stories": rows}, faults=[Fault("latency", seconds=0.02)])
+    project.configure(page_size=2, max_concurrent_requests=2, rejected_rows="fail")
+    with pytest.raises(Exception, match="like_count"):
+        project.load()
+    begun = len(sandbox.requests)
+    assert begun < 40
+    time.sleep(0.3)
+    assert len(sandbox.requests) <= begun + 2
+
+
 def test_without_a_total_it_guesses_and_discards_what_lies_behind_the_end(project: Project) -> None:
     """Full pages promise more: pages are asked for ahead, and those past the end are not part of the result."""
     sandbox = project.serve(rows={"stories": stories(95)}, faults=[Fault("total")])
