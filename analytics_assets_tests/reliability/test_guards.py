@@ -28,6 +28,7 @@ from analytics_assets.ingest.errors import explain
 from analytics_assets.ingest.load import WindowPipeline
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table import values
+from analytics_assets.ingest.table.cursor import Cursor
 from analytics_assets.ingest.table.rows import PageRows
 from analytics_assets.ingest.warehouse import outcome, writer
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
@@ -347,7 +348,7 @@ GUARDS = [
         lambda asked, _usual, state: asked(state),
     ),
     Guard(
-        "window filter", _a_row_of_another_day, PageRows, "_inside", lambda _, table: pa.array([True] * table.num_rows)
+        "window filter", _a_row_of_another_day, Cursor, "inside", lambda _, column, __: pa.array([True] * len(column))
     ),
     Guard("exact numbers", _a_whole_number_that_is_none, values, "_COERCED_BY_ARROW", {}),
     Guard("rejected rows", _rejected_rows_are_kept, PageRows, "take_rejected", lambda _: []),
