@@ -31,6 +31,7 @@ VALUES: dict[str, tuple[str, object]] = {
     "read_timeout": ("90", 90.0),
     "response_timeout": ("120", 120.0),
     "max_response_mb": ("8", 8),
+    "max_retry_after": ("60", 60.0),
     "rejected_rows": ("fail", "fail"),
     "new_columns": ("ignore", "ignore"),
     "max_concurrent_requests": ("4", 4),
