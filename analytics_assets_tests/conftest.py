@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from analytics_assets_tests.project import KEY, Project, reload_settings
 from analytics_assets_tests.warehouses import postgres, postgres_server, warehouse
 
 __all__ = ["postgres", "postgres_server", "warehouse"]
+
+# What a shell runs in the background ignores Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _ROOT = Path(__file__).parents[1]
 _OURS = ("ANALYTICS_API__", "DESTINATION__", "CREDENTIALS", "RUNTIME__", "DLT_", "DAGSTER_", "API_KEY")

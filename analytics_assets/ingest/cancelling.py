@@ -40,8 +40,9 @@ _state = _State()
 def cancellable() -> Iterator[None]:
     """Have signals cancel what is done in the block; raises ``ApiError`` (cancelled), at its end at the latest.
 
-    It may stand in another one. Nothing can be cancelled outside of the main thread, or by a signal that the process
-    ignores, as one that a shell has started with ``&`` ignores Ctrl-C.
+    It may stand in another one. Nothing can be cancelled outside of the main thread, or by a Ctrl-C that the process
+    ignores, as one does that a shell has started with ``&``. Dagster has such a process ignore SIGTERM as well, because
+    it gives SIGTERM the handler of SIGINT; that would leave a run that nobody can cancel.
     """
     if threading.current_thread() is not threading.main_thread() or _state.is_listening:
         raise_if_cancelled()
@@ -51,7 +52,7 @@ def cancellable() -> Iterator[None]:
     _state.is_listening = True
     try:
         for number, handler in handlers.items():
-            if handler is not signal.SIG_IGN:
+            if handler is not signal.SIG_IGN or number == signal.SIGTERM:
                 signal.signal(number, _note)
         yield
         raise_if_cancelled()

@@ -101,6 +101,19 @@ def test_a_signal_that_the_process_ignores(project: Project) -> None:
         signal.signal(signal.SIGINT, before)
 
 
+def test_dagster_has_a_process_in_the_background_ignore_both(project: Project) -> None:
+    """It gives SIGTERM the handler of SIGINT, which is none there; a run can be cancelled nevertheless."""
+    del project
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with pytest.raises(ApiError, match=CANCELLED):
+            _cancelled(lambda: pause(0))
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def test_another_thread(project: Project) -> None:
     """A load in another thread than the main one takes no signals, and needs none."""
     project.serve(rows={"stories": stories(3)})
