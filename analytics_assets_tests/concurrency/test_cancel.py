@@ -134,6 +134,7 @@ def test_signals_that_keep_coming(project: Project, loads: Loads, monkeypatch: p
     assert load.cancel(*[signal.SIGTERM, signal.SIGINT] * 3) in {1, -signal.SIGTERM}
     [row] = project.table(LEDGER)
     assert row["outcome"] == ("cancelled" if moment == "extract" else "loaded")
-    assert working_directories(project) == []
     monkeypatch.delenv(HOLD)
     loads.start(DAY).succeed()
+    # one that came when all was said may have ended the process while it removed its directory; the next one does so
+    assert working_directories(project) == []
