@@ -80,9 +80,7 @@ def _window(reports: list[WindowReport]) -> dg.AssetCheckResult:
     missing = _missing_days(reports)
     said = []
     if strays:
-        rows, read = (
-            sum(counts) for counts in zip(*((one.strays.count, one.rows_read) for one in reports), strict=True)
-        )
+        rows, read = sum(one.strays.count for one in reports), sum(one.rows_read for one in reports)
         where = "; ".join(f"{window}: {what}" for window, what in strays.items())
         said.append(f"{rows} of {read} rows are outside of what was asked: {where}. {_WHY_OUTSIDE}")
     if missing:

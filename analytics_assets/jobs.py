@@ -6,7 +6,7 @@ import zoneinfo
 import dagster as dg
 from pydantic import Field
 
-from analytics_assets.ingest.window import Window
+from analytics_assets.ingest.window import Window, midnight
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets.translator import GROUP
 
@@ -59,8 +59,3 @@ def estimate_every_endpoint(
 def estimate() -> None:
     """Say what a backfill would cost."""
     estimate_every_endpoint()
-
-
-def midnight(day: dt.date, zone: zoneinfo.ZoneInfo) -> dt.datetime:
-    """Return the beginning of a day in a time zone."""
-    return dt.datetime.combine(day, dt.time(), zone)

@@ -10,11 +10,9 @@ from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import Kind, RefusedError, causes, explain
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.settings import Settings
-from analytics_assets.ingest.source import build_source
-from analytics_assets.ingest.window import Window
+from analytics_assets.ingest.source import read_only
+from analytics_assets.ingest.window import HOW_IT_IS_ASKED, Window
 
-_DAY = dt.timedelta(days=1)
-_HOW_IT_IS_ASKED = "window_format, window_end, timezone, window_start_param and window_end_param"
 # Somebody stands before the screen.
 _LONGEST_WAIT = 30.0
 
@@ -45,9 +43,6 @@ def check_endpoint(endpoint: Endpoint, settings: Settings) -> Verdict:
     asked = {
         "max_retries": 0,
         "max_retry_after": min(settings.max_retry_after, _LONGEST_WAIT),
-        "max_concurrent_requests": 1,
-        # what the table has is not known here, so no field can be called new
-        "new_columns": "add",
         "rejected_rows": "set_aside",
     }
     once = settings.model_copy(update=asked)
@@ -71,26 +66,20 @@ def _misread_window(endpoint: Endpoint, settings: Settings, first: WindowReport)
     if not isinstance(moment, dt.datetime):
         return None
     zone = zoneinfo.ZoneInfo(settings.timezone)
-    day = moment.astimezone(zone).date()
-    start, end = (dt.datetime.combine(one, dt.time(), zone) for one in (day, day + _DAY))
-    report = _read_page(endpoint, settings, Window(start, end))
+    report = _read_page(endpoint, settings, Window.of_day(moment.astimezone(zone).date(), zone))
     what = f"a row of {moment:%Y-%m-%dT%H:%M:%SZ} came, and asked for its day ({dict(report.asked)})"
     if report.strays.count:
-        return f"{what} the API returned {report.strays}: check {_HOW_IT_IS_ASKED}"
+        return f"{what} the API returned {report.strays}: check {HOW_IT_IS_ASKED}"
     # else another page may have it
     is_all = report.rows_read == (report.total or 0)
     if is_all and (report.latest is None or report.latest < moment):
-        return f"{what} the API returned {report.rows_read} rows without it: check {_HOW_IT_IS_ASKED}"
+        return f"{what} the API returned {report.rows_read} rows without it: check {HOW_IT_IS_ASKED}"
     return None
 
 
 def _read_page(endpoint: Endpoint, settings: Settings, window: Window | None) -> WindowReport:
-    def read() -> WindowReport:
-        source, reading = build_source(endpoint, settings, window)
-        list(source.resources[endpoint.name].add_limit(1))
-        return reading.report()
-
-    return Retrying(stop=stop_after_attempt(2), retry=retry_if_exception(_is_refusal), reraise=True)(read)
+    once_more = Retrying(stop=stop_after_attempt(2), retry=retry_if_exception(_is_refusal), reraise=True)
+    return once_more(read_only, endpoint, settings, window, pages=1).report()
 
 
 def _is_refusal(error: BaseException) -> bool:

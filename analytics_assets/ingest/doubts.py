@@ -9,12 +9,11 @@ from dataclasses import replace
 
 from analytics_assets.ingest.errors import ApiError, WindowMovedError
 from analytics_assets.ingest.report import Reading
-from analytics_assets.ingest.source import build_source
-from analytics_assets.ingest.window import Window
+from analytics_assets.ingest.source import read_only
+from analytics_assets.ingest.window import HOW_IT_IS_ASKED, Window
 
 _DAY = dt.timedelta(days=1)
 _INSTANT = dt.timedelta(microseconds=1)
-_SETTINGS = "window_format, window_end, timezone, window_start_param, window_end_param"
 
 
 def look_again(reading: Reading, log: logging.Logger) -> None:
@@ -29,7 +28,7 @@ def look_again(reading: Reading, log: logging.Logger) -> None:
     what = f"incomplete: {reading.endpoint.name}: {said}"
     if reading.pages.passes == 1:
         raise WindowMovedError(what)
-    advice = f"The API reads the window otherwise than the settings say: check {_SETTINGS}"
+    advice = f"The API reads the window otherwise than the settings say: check {HOW_IT_IS_ASKED}"
     raise ApiError("setting", f"setting: {what}, each time that it was read. {advice}")
 
 
@@ -42,7 +41,8 @@ def _empty(reading: Reading, log: logging.Logger) -> str | None:
         window = replace(window, around=window.widened(after=_DAY))
     again = _read(reading, window, log, pages=1)
     came = again.rows.kept.kept if window and window.around else again.pages.walk.rows_read
-    return f"nothing came, and when it was asked again {came} rows did ({_asked(again)})" if came else None
+    what = f"nothing came, and when it was asked again {came} rows did (asked {dict(again.asked) or 'all'})"
+    return what if came else None
 
 
 def _unasked(reading: Reading, log: logging.Logger) -> str | None:
@@ -77,15 +77,8 @@ def _ends_with_a_day(reading: Reading) -> bool:
 
 
 def _read(reading: Reading, window: Window | None, log: logging.Logger, pages: int | None = None) -> Reading:
-    """Read a window without loading it; what the table has for columns, and what it would refuse, does not matter."""
-    lenient = {"new_columns": "add", "rejected_rows": "set_aside"} | ({"max_concurrent_requests": 1} if pages else {})
-    source, again = build_source(reading.endpoint, reading.settings.model_copy(update=lenient), window, log=log)
-    resource = source.resources[reading.endpoint.name]
-    for _ in resource.add_limit(pages) if pages else resource:
-        pass
+    """Ask the second question; what cannot be loaded does not matter to it."""
+    settings = reading.settings.model_copy(update={"rejected_rows": "set_aside"})
+    again = read_only(reading.endpoint, settings, window, pages=pages, log=log)
     reading.counts.include(again.counts)
     return again
-
-
-def _asked(reading: Reading) -> str:
-    return f"asked {dict(reading.asked) or 'all'}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.settings import Settings
-from analytics_assets.ingest.source import build_source
+from analytics_assets.ingest.source import read_only
 from analytics_assets.ingest.window import Window
 
 
@@ -30,10 +30,7 @@ def estimate_window(endpoint: Endpoint, settings: Settings, window: Window | Non
     The pace is the smaller of ``max_requests_per_second`` and what ``max_concurrent_requests`` reach if each takes as
     long as this one did. A pace that the API enforces by refusals shows only when it is loaded.
     """
-    one_page = settings.model_copy(update={"max_concurrent_requests": 1, "new_columns": "add"})
-    source, reading = build_source(endpoint, one_page, window)
-    list(source.resources[endpoint.name].add_limit(1))
-    report = reading.report()
+    report = read_only(endpoint, settings, window, pages=1).report()
     if report.total is None:
         return Estimate(endpoint.name, None, None, None)
     requests = max(1, math.ceil(report.total / max(report.rows_read, 1)))

@@ -67,6 +67,26 @@ def build_source(
     return source, reading
 
 
+def read_only(
+    endpoint: Endpoint,
+    settings: Settings,
+    window: Window | None,
+    *,
+    pages: int | None = None,
+    log: logging.Logger = _LOG,
+) -> Reading:
+    """Read a window, or its first ``pages`` one by one, and load nothing; raises what reading raises.
+
+    What the table has for columns is not known, so no field can be called new.
+    """
+    changed = {"new_columns": "add"} | ({"max_concurrent_requests": 1} if pages else {})
+    source, reading = build_source(endpoint, settings.model_copy(update=changed), window, log=log)
+    resource = source.resources[endpoint.name]
+    for _ in resource.add_limit(pages) if pages else resource:
+        pass
+    return reading
+
+
 def _resource(endpoint: Endpoint) -> EndpointResource:
     declared = [_column(column) for column in (*endpoint.columns, READ_AT)]
     return {

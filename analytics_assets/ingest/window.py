@@ -9,6 +9,8 @@ from analytics_assets.ingest.settings import Settings
 _DAY = dt.timedelta(days=1)
 _SECOND = dt.timedelta(seconds=1)
 _NONE = dt.timedelta()
+HOW_IT_IS_ASKED = "window_format, window_end, timezone, window_start_param and window_end_param"
+"""The settings that may be wrong where an API takes a window for another one."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,9 @@ class Window:
         object.__setattr__(self, "end", self.end.astimezone(dt.UTC))
 
     @classmethod
-    def of_day(cls, day: dt.date) -> Self:
-        """Return the window of one UTC day."""
-        start = dt.datetime.combine(day, dt.time(), dt.UTC)
-        return cls(start, start + _DAY)
+    def of_day(cls, day: dt.date, zone: dt.tzinfo = dt.UTC) -> Self:
+        """Return the window of one day of a time zone, from midnight to midnight."""
+        return cls(midnight(day, zone), midnight(day + _DAY, zone))
 
     def __str__(self) -> str:
         return f"[{_iso(self.start)}, {_iso(self.end)})"
@@ -71,6 +72,11 @@ class Window:
             settings.window_start_param: _written(start, settings.window_format),
             settings.window_end_param: _written(end, settings.window_format),
         }
+
+
+def midnight(day: dt.date, zone: dt.tzinfo) -> dt.datetime:
+    """Return the beginning of a day in a time zone."""
+    return dt.datetime.combine(day, dt.time(), zone)
 
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from analytics_assets.ingest import exact_json
+from analytics_assets.ingest.doubts import look_again
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import WindowMovedError, causes
 from analytics_assets.ingest.load import MAX_REREADS, open_pipeline
@@ -40,6 +42,7 @@ STORIES = endpoint_of("stories")
 TIMES = ("timestamp", "expires_at")
 NAMES = {"mediaId": "media_id"}
 COLUMNS = tuple(column.name for column in STORIES.columns)
+_LOG = logging.getLogger("analytics_assets")
 _NUMBERS = itertools.count()
 
 
@@ -195,6 +198,7 @@ def read(settings: Settings, endpoint: Endpoint = STORIES, rereads: int = MAX_RE
         try:
             for item in source:
                 _sort(item, found)
+            look_again(reading, _LOG)
         except Exception as error:
             if not left or not any(isinstance(cause, WindowMovedError) for cause in causes(error)):
                 raise

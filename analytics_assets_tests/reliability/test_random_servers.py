@@ -5,7 +5,6 @@ end, what it takes a window for. The window is read as a run reads it, over HTTP
 """
 
 import datetime as dt
-import logging
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -18,18 +17,14 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import Response
 
-from analytics_assets.ingest.doubts import look_again
-from analytics_assets.ingest.errors import Problem, WindowMovedError, causes, explain
-from analytics_assets.ingest.load import MAX_REREADS
+from analytics_assets.ingest.errors import Problem, explain
 from analytics_assets.ingest.settings import Settings
-from analytics_assets.ingest.source import build_source
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.server import SandboxServer
 from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.project import KEY, WINDOW, Row
-from analytics_assets_tests.reliability.stage import STORIES
+from analytics_assets_tests.reliability.stage import read
 
-_LOG = logging.getLogger("analytics_assets")
 _HOUR = dt.timedelta(hours=1)
 _ENDS = {
     "an empty list": Response('{"data": []}'),
@@ -141,26 +136,9 @@ def _at(row: Row) -> dt.datetime:
     return dt.datetime.fromisoformat(row["timestamp"])
 
 
-def _read(asked: Settings) -> list[str]:
-    """Read the window as a run does, moved windows again, and return the ids of the rows that it would load."""
-    source, reading = build_source(STORIES, asked, WINDOW)
-    for left in range(MAX_REREADS, -1, -1):
-        found: list[str] = []
-        try:
-            for item in source.resources[STORIES.name]:
-                found += item.column("id").to_pylist()
-            look_again(reading, _LOG)
-        except Exception as error:
-            if not left or not any(isinstance(cause, WindowMovedError) for cause in causes(error)):
-                raise
-        else:
-            break
-    return found
-
-
 def _outcome(asked: Settings) -> tuple[list[str], Problem | None]:
     try:
-        return _read(asked), None
+        return [row["id"] for row in read(asked).rows], None
     except Exception as error:
         if problem := explain(error):
             return [], problem

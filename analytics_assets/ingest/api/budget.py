@@ -26,7 +26,8 @@ _AHEAD_SECONDS = 1.0
 _LOOK_SECONDS = 0.05
 # ... and send the next one when nothing is heard of it for so long: its process may have been killed.
 _PROBE_SECONDS = 20.0
-_LONGEST_BACKOFF = 300.0
+LONGEST_BACKOFF = 300.0
+"""Seconds to which the pause between two attempts grows where the API asks for none."""
 _WORTH_SAYING_SECONDS = 5.0
 _SAY_EVERY_SECONDS = 60.0
 
@@ -180,7 +181,7 @@ class RateBudget:
 
     def _pause_after_refusal(self, asked: float) -> float:
         """Return what the API asks, or 2, 4, 8 seconds; the longer of them where what it asked was too short."""
-        usual = min(self._settings.backoff_factor * 2.0 ** (self.refused_in_a_row - 1), _LONGEST_BACKOFF)
+        usual = min(self._settings.backoff_factor * 2.0 ** (self.refused_in_a_row - 1), LONGEST_BACKOFF)
         if not 0 < asked <= self._settings.max_retry_after:
             return usual
         return asked if self.refused_in_a_row == 1 else max(asked, usual)

@@ -12,13 +12,12 @@ from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
 from analytics_assets.ingest.api.adapter import ApiResponse, WireCounts
-from analytics_assets.ingest.api.budget import RateBudget
+from analytics_assets.ingest.api.budget import LONGEST_BACKOFF, RateBudget
 from analytics_assets.ingest.api.pages import Send
 from analytics_assets.ingest.api.retry_after import retry_after
 from analytics_assets.ingest.errors import RETRIED_STATUSES, ApiError, RefusedError
 from analytics_assets.ingest.settings import Settings
 
-_LONGEST_BACKOFF = 300
 _SHOWN = 40
 
 
@@ -125,7 +124,7 @@ def with_notes(send: Any, settings: Settings, notes: RetryNotes, giving_up: Givi
     usual = send.retry
     retrying: Send = send.retry_with(
         before_sleep=notes,
-        wait=functools.partial(_wait, wait_exponential(multiplier=settings.backoff_factor, max=_LONGEST_BACKOFF)),
+        wait=functools.partial(_wait, wait_exponential(multiplier=settings.backoff_factor, max=LONGEST_BACKOFF)),
         sleep=functools.partial(nap, stop),
         stop=stop_any(usual.stop, stop_when_event_set(stop), giving_up),
         retry_error_callback=giving_up.in_words,

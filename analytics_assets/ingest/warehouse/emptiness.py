@@ -48,9 +48,8 @@ class HeldRows:
         window = report.window
         if window is None or window.end > report.started_at:
             return None
-        return self._count(Window(window.start - _DAY, window.start)), self._count(
-            Window(window.end, window.end + _DAY)
-        )
+        before, after = Window(window.start - _DAY, window.start), Window(window.end, window.end + _DAY)
+        return self._count(before), self._count(after)
 
     def _count(
         self, window: Window | None, valid_at: dt.datetime | None = None, read_since: dt.datetime | None = None
