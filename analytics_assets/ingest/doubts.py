@@ -59,9 +59,12 @@ def _unasked(reading: Reading, log: logging.Logger) -> str | None:
 
 
 def _midnight(reading: Reading, log: logging.Logger) -> str | None:
-    """Look whether the last day is there, where it is named as the end: some APIs take it for its first instant."""
+    """Look whether the last day is there, where it is named as the end: some APIs take it for its first instant.
+
+    An empty window was asked for with a day more already.
+    """
     window, kept = reading.window, reading.rows.kept
-    if window is None or not _ends_with_a_day(reading):
+    if window is None or not reading.pages.walk.rows_read or not _ends_with_a_day(reading):
         return None
     last_day = window.asked(reading.settings).end - _DAY
     if kept.latest and kept.latest > last_day:

@@ -122,6 +122,14 @@ def test_figures_of_midnight_cost_one_request(project: Project) -> None:
     assert [params["until"] for _, params in asked(sandbox)] == ["2025-03-01", "2025-03-02"]
 
 
+def test_nothing_of_a_window_that_ends_with_a_day_costs_one_request(project: Project) -> None:
+    """An empty window whose end is a date is asked with a day more, which is the second question for it as well."""
+    project.configure(window_format="date", window_end="inclusive")
+    sandbox = project.serve(rows={}, shape=Shape(key=KEY, window_format="date", window_end="inclusive"))
+    assert project.load().requests == 2
+    assert [params["until"] for _, params in asked(sandbox)] == ["2025-03-01", "2025-03-02"]
+
+
 def test_rows_that_move_meanwhile_are_no_wrong_setting(project: Project, caplog: pytest.LogCaptureFixture) -> None:
     """A row that appears between the two questions has the window read again; then both say the same."""
     sandbox = project.serve(rows={"stories": hourly()}, shape=Shape(key=KEY, start_param="from", end_param="to"))
