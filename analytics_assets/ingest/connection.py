@@ -31,7 +31,7 @@ class Verdict:
         return self.kind is None
 
     def __str__(self) -> str:
-        return f"{self.endpoint}: {self.kind or 'fine'}: {self.message}"
+        return f"{self.endpoint}: {self.message if self.kind else f'fine: {self.message}'}"
 
 
 def check_endpoint(endpoint: Endpoint, settings: Settings) -> Verdict:

@@ -1,15 +1,19 @@
-"""What can go wrong between us and the API, in words a person can act on."""
+"""What can go wrong between us, the API and the warehouse, in words a person can act on."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import requests
 from dlt.common.configuration.exceptions import ConfigurationException
 
+from analytics_assets.ingest import database_errors
 from analytics_assets.ingest.configured import SettingError
+from analytics_assets.ingest.database_errors import DatabaseKind
 
 Kind = Literal[
+    DatabaseKind,
     "unreachable",
     "key refused",
     "path not found",
@@ -22,18 +26,29 @@ Kind = Literal[
     "cancelled",
 ]
 
-_ADVICE: dict[Kind, str] = {
+_ADVICE: Mapping[str, str] = {
+    **database_errors.ADVICE,
     "unreachable": "Check base_url, the network and the API's status page.",
     "key refused": "Check API_KEY (or api_key in .dlt/secrets.toml), and the settings key_location and key_name.",
     "path not found": "Check base_url and the endpoint's path (analytics_api.endpoints.<name>.path).",
     "API failing": "Run it again later, or lower the load.",
     "request refused": "Check the settings that name the parameters, and the API's documentation.",
 }
+_ADVICE_WHERE_MISSING = (
+    "What is asked for does not exist, or the key may not see it: check the endpoint's path "
+    "(analytics_api.endpoints.<name>.path), the fields in extra_params, and what the key is allowed to read."
+)
+# How an API that answers 403 for what it does not have, so that nobody can find out, says it: Directus, for one.
+_SAYS_MISSING = re.compile(r"(not|n't) exist|not found|no such|unknown (field|collection|resource|path)", re.IGNORECASE)
+_MARKUP = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_QUOTED = 200
 # what may be different when it is asked again; 501 and its like will not be
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
 # Statuses from here on are no API's: a proxy in front of one says with them that it cannot reach it.
 _FIRST_STATUS_OF_PROXIES = 520
-_TRANSIENT: frozenset[Kind] = frozenset({"unreachable", "API failing", "incomplete", "warehouse busy"})
+_TRANSIENT: frozenset[Kind] = frozenset(
+    {"unreachable", "API failing", "incomplete", "cannot connect", "connection lost", "warehouse failing"}
+)
 
 
 @dataclass(frozen=True)
@@ -42,19 +57,21 @@ class Problem:
 
     kind: Kind
     message: str
+    is_lasting: bool = False
+    """Whether it was seen to stay, though others of its kind may pass."""
 
     @property
     def is_transient(self) -> bool:
         """Whether running again, with nothing changed on our side, can help."""
-        return self.kind in _TRANSIENT
+        return self.kind in _TRANSIENT and not self.is_lasting
 
 
 class ApiError(Exception):
     """The API answered, but not with what was asked. Carries a worded ``problem``."""
 
-    def __init__(self, kind: Kind, message: str) -> None:
+    def __init__(self, kind: Kind, message: str, *, is_lasting: bool = False) -> None:
         super().__init__(message)
-        self.problem = Problem(kind, message)
+        self.problem = Problem(kind, message, is_lasting)
 
 
 class WindowMovedError(ApiError):
@@ -72,9 +89,9 @@ class RefusedError(ApiError):
 
 
 def explain(error: BaseException) -> Problem | None:
-    """Return the problem behind an exception, looked for along its causes; ``None`` when it is none of the API's.
+    """Return the problem behind an exception, looked for along its causes; ``None`` when it is a bug of ours.
 
-    dlt and Dagster wrap what a resource raises, several layers deep.
+    dlt and Dagster wrap what a resource or a job raises, several layers deep.
     """
     for cause in causes(error):
         if isinstance(cause, ApiError):
@@ -85,7 +102,22 @@ def explain(error: BaseException) -> Problem | None:
             return _of_status(cause.response)
         if isinstance(cause, requests.RequestException):
             return _of_request(cause)
-    return None
+        if said := database_errors.told(cause):
+            return _with_advice(*said)
+    return next((_with_advice(*said) for cause in causes(error) if (said := database_errors.told_by_dlt(cause))), None)
+
+
+def quoted(response: requests.Response) -> str:
+    """Return the beginning of what an answer says, as an end of a sentence; empty where it says nothing.
+
+    ``ApiResponse`` has redacted the text. Of HTML the words are taken. Control characters are replaced, for they could
+    change what a terminal shows.
+    """
+    text = response.text
+    words = " ".join((_MARKUP.sub(" ", text) if text.lstrip().startswith("<") else text).split())
+    plain = "".join(character if character.isprintable() else "\ufffd" for character in words)
+    cut = plain if len(plain) <= _QUOTED else plain[: _QUOTED - 1] + "…"
+    return f" and says: {cut}" if cut else ""
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -107,7 +139,10 @@ def _of_status(response: requests.Response) -> Problem:
         kind = "path not found"
     elif status in RETRIED_STATUSES or status >= _FIRST_STATUS_OF_PROXIES:
         kind = "API failing"
-    return _with_advice(kind, f"{response.url} answered {status} {response.reason or ''}".rstrip())
+    said = f"{response.url} answered {status} {response.reason or ''}".rstrip() + quoted(response)
+    if status == requests.codes.forbidden and _SAYS_MISSING.search(response.text):
+        return _with_advice("request refused", said, _ADVICE_WHERE_MISSING)
+    return _with_advice(kind, said)
 
 
 def _of_request(error: requests.RequestException) -> Problem:
@@ -120,8 +155,8 @@ def _of_request(error: requests.RequestException) -> Problem:
     return _with_advice("unreachable", f"no answer: {_innermost(error)}")
 
 
-def _with_advice(kind: Kind, message: str) -> Problem:
-    return Problem(kind, f"{kind}: {message}. {_ADVICE.get(kind, '')}".rstrip())
+def _with_advice(kind: Kind, message: str, advice: str | None = None) -> Problem:
+    return Problem(kind, f"{kind}: {message.rstrip('.')}. {advice or _ADVICE.get(kind, '')}".rstrip())
 
 
 def _innermost(error: requests.RequestException) -> str:

@@ -105,7 +105,7 @@ def test_while_another_run_writes(
         load.says("waiting for another run to finish writing")
     assert untold.cancel() == 1
     what = "waited 3 s for another run to finish writing"
-    assert f"_analytics_windows could not be told `cancelled`: warehouse busy: {what}" in untold.said
+    assert f"`cancelled` could not be written to _analytics_windows: warehouse busy: {what}" in untold.said
     assert holder.kill() == -9
     told.succeed(20)
     assert warehouse.execute(f"SELECT outcome, run_id FROM analytics.{LEDGER}") == [("loaded", str(told.pid))]  # noqa: S608
@@ -120,7 +120,7 @@ def test_while_another_program_reads(project: Project, loads: Loads, monkeypatch
         load = loads.start(DAY)
         load.says("waiting for another program to close warehouse.duckdb")
         assert load.cancel() == 1
-    assert "_analytics_windows could not be told `cancelled`" in load.said
+    assert "`cancelled` could not be written to _analytics_windows" in load.said
     assert len(project.table(LEDGER)) == 1
 
 

@@ -125,7 +125,8 @@ def test_a_refusal_for_the_pace_is_asked_again(project: Project, waits: list[flo
     sandbox.faults = [Fault("status", status=429)]
     verdict = check_endpoint(STORIES, load_settings())
     assert verdict.kind == "API failing"
-    assert "answered 429 Too Many Requests. It let none pass: set max_requests_per_second = 1" in verdict.message
+    assert "answered 429 Too Many Requests and says: " in verdict.message
+    assert "It let none pass: set max_requests_per_second = 1" in verdict.message
     assert len(sandbox.requests) == 2
     assert waits == []
 

@@ -1,10 +1,14 @@
 """What a failure is called, found along what it came from, and whether the same run may succeed later."""
 
+from typing import get_args
+
 import pytest
 import requests
 import urllib3
 from dlt.common.configuration.exceptions import ConfigurationException
 
+from analytics_assets.ingest.api.adapter import ApiResponse
+from analytics_assets.ingest.api.redaction import Redactor
 from analytics_assets.ingest.configured import SettingError
 from analytics_assets.ingest.errors import ApiError, Kind, Problem, WindowMovedError, causes, explain
 
@@ -35,7 +39,15 @@ TRANSIENT: dict[Kind, bool] = {
     "API failing": True,
     "request refused": False,
     "incomplete": True,
-    "warehouse busy": True,
+    "warehouse busy": False,
+    "cannot connect": True,
+    "login refused": False,
+    "no permission": False,
+    "disk full": False,
+    "value refused": False,
+    "connection lost": True,
+    "warehouse failing": True,
+    "cancelled": False,
     "setting": False,
 }
 
@@ -65,6 +77,46 @@ def test_each_status_has_its_kind(status: int) -> None:
     assert problem.kind == STATUSES[status]
     assert problem.message.startswith(f"{STATUSES[status]}: {URL} answered {status} So. ")
     assert problem.is_transient is (STATUSES[status] == "API failing")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"error": {"message": "\\"limit\\" must be less than or equal to 100"}}',
+         ' and says: {"error": {"message": "\\"limit\\" must be less than or equal to 100"}}. Check'),
+        (b"<!doctype html><style>p {}</style><title>Gone</title>\n<p>Back\tsoon", " and says: Gone Back soon. Check"),
+        (b"x" * 300, f" and says: {'x' * 199}…. Check"),
+        (b"red: \x1b[31m", " and says: red: \ufffd[31m. Check"),
+        ("Überlast".encode(), " and says: Überlast. Check"),
+        (b" \n", "answered 400 So. Check"),
+        (b"", "answered 400 So. Check"),
+    ],
+    ids=["JSON", "HTML", "long", "escape codes", "UTF-8", "blank", "nothing"],
+)  # fmt: skip
+def test_a_refusal_is_quoted(body: bytes, said: str) -> None:
+    """What the API says is most often the reason itself: 200 characters of it, as words in one line."""
+    error = _answered(400)
+    answer = ApiResponse(Redactor("a-key-of-the-test"))
+    vars(answer).update(vars(error.response))
+    answer._content = body  # noqa: SLF001 - as the adapter does
+    error.response = answer
+    problem = explain(error)
+    assert problem is not None
+    assert said in problem.message
+
+
+def test_a_refusal_that_names_no_key_does_not_blame_it() -> None:
+    """Some APIs say 403 for what does not exist; then the key is not the first thing to check."""
+    body = b'You don\'t have permission to access collection "reels" or it does not exist.'
+    error = _answered(403)
+    error.response._content = body  # noqa: SLF001 - as the adapter does
+    problem = explain(error)
+    assert problem is not None
+    assert problem.kind == "request refused"
+    assert (
+        "or it does not exist. What is asked for does not exist, or the key may not see it: check the"
+        in problem.message
+    )
 
 
 def test_a_status_without_a_reason_is_told_without_one() -> None:
@@ -132,13 +184,20 @@ def test_the_outermost_of_our_words_is_told() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("a bug of ours"), KeyError("id"), OSError("disk full")])
 def test_what_is_not_the_apis_has_no_words(error: Exception) -> None:
-    """A bug, or a full disk, is shown with its traceback and not called a problem of the API."""
+    """A bug is shown with its traceback and not called a problem of the API."""
     assert explain(_wrapped(error)) is None
 
 
 def test_every_kind_is_transient_or_not() -> None:
     """Only what may pass by itself is tried again."""
     assert {kind: Problem(kind, "").is_transient for kind in TRANSIENT} == TRANSIENT
+    assert set(TRANSIENT) == set(get_args(Kind))
+
+
+def test_what_was_seen_to_stay_is_not_tried_again() -> None:
+    """Of a kind that may pass, a problem that came twice the same does not."""
+    assert Problem("incomplete", "").is_transient
+    assert not ApiError("incomplete", "", is_lasting=True).problem.is_transient
 
 
 def test_causes_that_go_in_a_circle_end() -> None:

@@ -20,6 +20,8 @@ from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import Settings
 
 _CHUNK = 2**16
+# as it may be written, each character as an escape of an escape
+_LONGEST_KEY = 2**13
 _SHOWN = 80
 
 
@@ -82,8 +84,13 @@ class ApiResponse(requests.Response):
 
     @property
     def text(self) -> str:
-        """The beginning of the body, redacted: dlt quotes it in errors where ``http_show_error_body`` is set."""
-        return self.redact(super().text[:_CHUNK])
+        """The beginning of the body, redacted, for error messages to quote.
+
+        It is decoded as UTF-8: to guess the encoding takes long for a large body. What is cut off may have been half a
+        key, so a part of the rest goes with it.
+        """
+        text = self.redact(self.content[:_CHUNK].decode("utf-8", "replace"))
+        return text if len(self.content) <= _CHUNK else text[:-_LONGEST_KEY]
 
     def take_as_nothing(self) -> None:
         """Have it stand for an answer without rows."""

@@ -15,7 +15,7 @@ from analytics_assets.ingest.api.adapter import ApiResponse, WireCounts
 from analytics_assets.ingest.api.budget import LONGEST_BACKOFF, RateBudget
 from analytics_assets.ingest.api.pages import Send
 from analytics_assets.ingest.api.retry_after import retry_after
-from analytics_assets.ingest.errors import RETRIED_STATUSES, ApiError, RefusedError
+from analytics_assets.ingest.errors import RETRIED_STATUSES, ApiError, RefusedError, quoted
 from analytics_assets.ingest.settings import Settings
 
 _SHOWN = 40
@@ -101,6 +101,7 @@ class GivingUp(stop_base):
         response = _response_of(state)
         if response is not None:
             came = f"API failing: {response.url} answered {response.status_code} {response.reason or ''}".rstrip()
+            came += quoted(response)
             if self._asks_too_much(response):
                 raise ApiError(
                     "API failing",

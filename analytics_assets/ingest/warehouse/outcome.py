@@ -16,6 +16,7 @@ from analytics_assets.ingest.warehouse.warehouse import Warehouse
 
 # Who cancels a run waits for its end. Others may hold the warehouse for an hour.
 _PATIENCE_SECONDS = 3.0
+_OUT_OF_REACH = {"warehouse busy", "cannot connect", "login refused"}
 
 
 @contextlib.contextmanager
@@ -40,12 +41,18 @@ def outcome_recorded(pipeline: Pipeline, warehouse: Warehouse, reading: Reading,
 def record_failure(
     pipeline: Pipeline, warehouse: Warehouse, reading: Reading, error: Exception, log: logging.Logger
 ) -> None:
-    """Write the window's row, unless the warehouse cannot be had; logs when that fails."""
+    """Write the window's row, unless the warehouse cannot be had; logs when that fails.
+
+    The reason is the problem in words. An error without words may quote rows and paths: of that it has the type only.
+    """
     problem = explain(error)
-    if problem and problem.kind == "warehouse busy":
+    if problem and problem.kind in _OUT_OF_REACH:
         # it would be waited for once more, and in vain
         return
-    report, reason = reading.report(), problem.message if problem else f"{type(error).__name__}: {error}"
+    report = reading.report()
+    reason = (
+        problem.message if problem else f"an unexpected {type(error).__name__}; the log of run {report.run_id} has it"
+    )
     outcome, patience = ("cancelled", _PATIENCE_SECONDS) if is_cancelled() else ("failed", math.inf)
     try:
         pipeline.abort_packages()
@@ -57,8 +64,8 @@ def record_failure(
                 row = ledger_row(report, outcome, reason)
                 Pipeline.run(pipeline, dlt.resource([row], name=LEDGER, columns=LEDGER_COLUMNS))
     except Exception as failure:
-        busy = explain(failure)
-        if busy and busy.kind == "warehouse busy":
-            log.warning("%s could not be told `%s`: %s", LEDGER, outcome, failure)
+        why = explain(failure)
+        if why is None:
+            log.exception("the outcome `%s` could not be written to %s", outcome, LEDGER)
         else:
-            log.exception("the failure could not be written to %s", LEDGER)
+            log.warning("the outcome `%s` could not be written to %s: %s", outcome, LEDGER, why.message)

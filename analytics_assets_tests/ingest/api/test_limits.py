@@ -89,7 +89,8 @@ def test_a_run_that_is_refused_says_what_to_set(project: Project, waits: list[fl
     problem = explain(failed.value)
     assert problem is not None
     assert problem.is_transient
-    assert "answered 429 Too Many Requests. It let 3 requests pass in" in problem.message
+    assert "answered 429 Too Many Requests and says: " in problem.message
+    assert "It let 3 requests pass in" in problem.message
     assert "set max_requests_per_second = " in problem.message
     assert "and max_concurrent_requests = " in problem.message
     assert sum(_refusals(sandbox).values()) <= 3 * 16
