@@ -11,7 +11,7 @@ from pydantic import Field
 
 from analytics_assets.ingest.collector import collector_at_rest
 from analytics_assets.ingest.configured import load_settings
-from analytics_assets.ingest.connection import Verdict, check_endpoint
+from analytics_assets.ingest.connection import Verdict, check_endpoint, check_warehouse
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.estimate import Estimate, estimate_window
 from analytics_assets.ingest.report import Reading
@@ -61,9 +61,15 @@ class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is h
         return build_source(endpoint, self.settings(), window, run_id=run_id, log=log)
 
     def check_connection(self) -> list[Verdict]:
-        """Ask each endpoint for one row and return a worded verdict for each; never raises for what the API does."""
+        """Ask each endpoint for a row and its day, and open the warehouse; return a worded verdict for each.
+
+        What API and warehouse do raises nothing.
+        """
         settings = self.settings()
-        return [check_endpoint(endpoint, settings) for endpoint in settings.resolved_endpoints]
+        return [
+            *(check_endpoint(endpoint, settings) for endpoint in settings.resolved_endpoints),
+            check_warehouse(settings),
+        ]
 
     def estimate(self, window: Window) -> list[Estimate]:
         """Ask each endpoint for its total in the window and return what loading it takes."""

@@ -85,10 +85,11 @@ def test_each_endpoint_has_a_verdict_at_the_vendors_path(project: Project, waits
         ("user_insights", "API failing"),
         ("stories", None),
         ("story_insights", None),
+        ("warehouse", None),
     ]
     assert verdicts[2].message == "3 rows in all"
     assert [path for path, params in asked(sandbox) if "since" not in params] == list(paths.values())
-    assert [path for path, params in asked(sandbox) if "since" in params] == ["/v3/ephemeral"]
+    assert [path for path, params in asked(sandbox) if params.get("since", "") > "2025"] == ["/v3/ephemeral"]
     assert waits == []
 
 
@@ -97,4 +98,7 @@ def test_a_missing_path_is_one_endpoints_verdict(project: Project) -> None:
     paths = {endpoint.name: endpoint.path for endpoint in ENDPOINTS} | {"stories": "/v3/ephemeral"}
     project.serve(rows={"stories": stories(3)}, shape=Shape(key=KEY, paths=paths))
     verdicts = {verdict.endpoint: verdict.kind for verdict in AnalyticsApi().check_connection()}
-    assert verdicts == {endpoint.name: None for endpoint in ENDPOINTS} | {"stories": "path not found"}
+    assert verdicts == {endpoint.name: None for endpoint in ENDPOINTS} | {
+        "stories": "path not found",
+        "warehouse": None,
+    }

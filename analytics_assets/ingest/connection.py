@@ -1,13 +1,15 @@
-"""Whether the API can be reached with the settings as they are: two cheap requests, one worded verdict."""
+"""Whether API and warehouse can be used with the settings as they are: a few cheap questions, a verdict each."""
 
 import datetime as dt
+import logging
 import zoneinfo
 from dataclasses import dataclass
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from analytics_assets.ingest.endpoints import Endpoint
-from analytics_assets.ingest.errors import Kind, RefusedError, causes, explain
+from analytics_assets.ingest.errors import Kind, RefusedError, WindowMovedError, causes, explain
+from analytics_assets.ingest.load import open_warehouse
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import read_only
@@ -15,19 +17,23 @@ from analytics_assets.ingest.window import HOW_IT_IS_ASKED, Window
 
 # Somebody stands before the screen.
 _LONGEST_WAIT = 30.0
+_LOG = logging.getLogger("analytics_assets")
+# no social network is that old
+_BEFORE_ALL = Window.of_day(dt.date(1970, 1, 2))
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one endpoint answered: ``fine``, or the kind of problem, and a sentence about it."""
+    """What an endpoint, or the warehouse, answered: ``fine``, or the kind of problem, and a sentence about it."""
 
     endpoint: str
+    """Its name, or ``warehouse``."""
     kind: Kind | None
     message: str
 
     @property
     def is_fine(self) -> bool:
-        """Whether the endpoint answered as the settings describe."""
+        """Whether the answer was as the settings describe."""
         return self.kind is None
 
     def __str__(self) -> str:
@@ -35,10 +41,10 @@ class Verdict:
 
 
 def check_endpoint(endpoint: Endpoint, settings: Settings) -> Verdict:
-    """Ask an endpoint for one row, and for the day of it. Problems come back in the verdict; only bugs of ours raise.
+    """Ask an endpoint for one row, look into it, and ask for its day. Problems come back in the verdict.
 
     Nothing is asked again but what was refused for its pace, once: other runs may be using it up, and say nothing of
-    the settings.
+    the settings. Only bugs of ours raise.
     """
     asked = {
         "max_retries": 0,
@@ -48,16 +54,47 @@ def check_endpoint(endpoint: Endpoint, settings: Settings) -> Verdict:
     once = settings.model_copy(update=asked)
     try:
         first = _read_page(endpoint, once.model_copy(update={"page_size": 1}), None)
-        misread = _misread_window(endpoint, once, first)
+        said = _unlike_the_settings(endpoint, once, first) or _misread_window(endpoint, once, first)
     except Exception as error:
         problem = explain(error)
         if problem is None:
             raise
         return Verdict(endpoint.name, problem.kind, problem.message)
-    if misread:
-        return Verdict(endpoint.name, "setting", misread)
-    total = first.total
-    return Verdict(endpoint.name, None, "rows come" if total is None else f"{total:,} rows in all")
+    if said:
+        return Verdict(endpoint.name, "setting", said)
+    no_total = "rows come, and no total"
+    if settings.total_selector:
+        no_total += f" (the answer has no {settings.total_selector!r}: setting total_selector)"
+    return Verdict(endpoint.name, None, no_total if first.total is None else f"{first.total:,} rows in all")
+
+
+def check_warehouse(settings: Settings, log: logging.Logger = _LOG) -> Verdict:
+    """Open the warehouse and try to write to it, which changes nothing. Problems come back in the verdict."""
+    try:
+        with open_warehouse(log) as warehouse:
+            where, is_tried = warehouse.location, warehouse.try_writing(one.name for one in settings.resolved_endpoints)
+    except Exception as error:
+        problem = explain(error)
+        if problem is None:
+            raise
+        return Verdict("warehouse", problem.kind, problem.message)
+    return Verdict("warehouse", None, f"{where} can be written to" if is_tried else f"{where} cannot be tried")
+
+
+def _unlike_the_settings(endpoint: Endpoint, settings: Settings, first: WindowReport) -> str | None:
+    """Say what the first answer does not have, though the settings name it."""
+    its_setting = f"analytics_api.endpoints.{endpoint.name}"
+    if first.rejected:
+        reasons = "; ".join(first.rejected)
+        return f"the row that came cannot be loaded: {reasons}. Check {its_setting}.id and .cursor"
+    if first.rows_without_cursor:
+        has = f"it has {', '.join(sorted(first.fields))}"
+        return f"the row that came has no {endpoint.cursor!r}, and {has}: name its time in {its_setting}.cursor"
+    # a vendor without a total is fine, as long as nobody says where it is
+    if first.total is None and settings.total_selector and "total_selector" in settings.model_fields_set:
+        advice = 'where the vendor gives no total, set total_selector = ""'
+        return f"the answer has no {settings.total_selector!r} (setting total_selector): {advice}"
+    return None
 
 
 def _misread_window(endpoint: Endpoint, settings: Settings, first: WindowReport) -> str | None:
@@ -74,6 +111,20 @@ def _misread_window(endpoint: Endpoint, settings: Settings, first: WindowReport)
     is_all = report.rows_read == (report.total or 0)
     if is_all and (report.latest is None or report.latest < moment):
         return f"{what} the API returned {report.rows_read} rows without it: check {HOW_IT_IS_ASKED}"
+    if report.total is not None and report.rows_read < report.total == first.total:
+        # a day may well have all rows that there are; a day before all of them has none
+        return _misread_total(endpoint, settings)
+    return None
+
+
+def _misread_total(endpoint: Endpoint, settings: Settings) -> str | None:
+    try:
+        _read_page(endpoint, settings, _BEFORE_ALL)
+    except Exception as error:
+        if not any(isinstance(cause, WindowMovedError) for cause in causes(error)):
+            raise
+        said = f"asked for {_BEFORE_ALL.start:%Y-%m-%d}, the API returned no row, and a total of more than that"
+        return f'{said}: its total is not the window\'s. Check total_selector; "" reads without a total'
     return None
 
 

@@ -1,18 +1,21 @@
-"""The connection check: one request for an endpoint, one worded verdict."""
+"""The connection check: a few requests for an endpoint, a try to write to the warehouse, one worded verdict each."""
 
 import datetime as dt
 import socket
 from typing import Any
+from urllib.parse import urlsplit
 
+import filelock
 import pytest
 
 from analytics_assets.ingest.configured import load_settings
-from analytics_assets.ingest.connection import check_endpoint
+from analytics_assets.ingest.connection import Verdict, check_endpoint, check_warehouse
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.ingest.test_doubts import hourly, shifted, until_the_first_instant
 from analytics_assets_tests.project import KEY, KEY_FORMS, Project, asked, endpoint_of, stories
 from analytics_assets_tests.reliability.stage import Misread
+from analytics_assets_tests.warehouses import Postgres, Warehouse
 
 STORIES = endpoint_of("stories")
 
@@ -25,16 +28,27 @@ def free_port() -> int:
 
 def test_fine(project: Project, waits: list[float]) -> None:
     """An endpoint that answers as the settings say is fine, after a request for one row and one for the day of it."""
-    sandbox = project.serve(rows={"stories": stories(1234)})
+    sandbox = project.serve(rows={"stories": stories(1234) + stories(1, day="2025-03-02")})
     verdict = check_endpoint(STORIES, load_settings())
     assert verdict.is_fine
-    assert str(verdict) == "stories: fine: 1,234 rows in all"
+    assert str(verdict) == "stories: fine: 1,235 rows in all"
     day = {"since": "2025-03-01T00:00:00Z", "until": "2025-03-02T00:00:00Z"}
     assert asked(sandbox) == [
         ("/v1/stories", {"offset": "0", "limit": "1"}),
         ("/v1/stories", {"offset": "0", "limit": "100", **day}),
     ]
     assert waits == []
+
+
+def test_a_day_with_all_rows_that_there_are(project: Project) -> None:
+    """A total that is the same with a window and without one may be right; a window without rows shows it."""
+    sandbox = project.serve(rows={"stories": stories(150)})
+    assert check_endpoint(STORIES, load_settings()).is_fine
+    assert [request.params.get("since") for request in sandbox.requests] == [
+        None,
+        "2025-03-01T00:00:00Z",
+        "1970-01-02T00:00:00Z",
+    ]
 
 
 def test_fine_without_a_total(project: Project) -> None:
@@ -76,6 +90,90 @@ def test_a_window_that_is_misread(
     assert said in verdict.message
     assert "check window_format" in verdict.message
     assert not [form for form in KEY_FORMS if form in str(verdict)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "faults", "configured", "said"),
+    [
+        (stories(3), [], {"endpoints__stories__cursor": "posted_at"},
+         "the row that came has no 'posted_at', and it has id, like_count, timestamp: name its time in analytics_api."),
+        (stories(3), [], {"endpoints__stories__id": "uuid"},
+         "the row that came cannot be loaded: uuid is missing. Check analytics_api.endpoints.stories.id and .cursor"),
+        (stories(3), [], {"total_selector": "meta.total"},
+         "the answer has no 'meta.total' (setting total_selector): where the vendor gives no total, set"),
+        (stories(500), [Fault("total", value=7000)], {},
+         "asked for 1970-01-02, the API returned no row, and a total of more than that: its total is not the window's"),
+    ],
+    ids=["cursor", "id", "total", "total of all history"],
+)  # fmt: skip
+def test_an_answer_that_is_not_as_the_settings_say(
+    project: Project, rows: list[dict[str, Any]], faults: list[Fault], configured: dict[str, str], said: str
+) -> None:
+    """The row that came is looked into, and the total is compared: what would fail or mislead a load is said now."""
+    sandbox = project.serve(rows={"stories": rows}, faults=faults)
+    project.configure(**configured)
+    verdict = check_endpoint(endpoint_of("stories"), load_settings())
+    assert verdict.kind == "setting"
+    assert said in verdict.message
+    assert len(sandbox.requests) <= 3
+
+
+def test_a_total_that_is_not_there_is_fine_where_nobody_names_it(project: Project) -> None:
+    """Many vendors give none; the verdict says how it was looked for."""
+    project.serve(rows={"stories": stories(3)}, shape=Shape(key=KEY, total_path=None))
+    verdict = check_endpoint(STORIES, load_settings())
+    assert str(verdict) == "stories: fine: rows come, and no total (the answer has no 'total': setting total_selector)"
+    project.configure(total_selector="")
+    assert str(check_endpoint(STORIES, load_settings())) == "stories: fine: rows come, and no total"
+
+
+def test_an_endpoint_without_rows_is_fine(project: Project) -> None:
+    """There is nothing to look into."""
+    project.serve(rows={"stories": []})
+    assert str(check_endpoint(STORIES, load_settings())) == "stories: fine: 0 rows in all"
+
+
+def test_the_warehouse_is_tried(project: Project, warehouse: Warehouse) -> None:
+    """Before the first load and after it, and nothing is changed by it."""
+    project.serve(rows={"stories": stories(3)})
+    name = check_warehouse(load_settings()).message
+    assert name.endswith(" can be written to")
+    assert "analytics" not in warehouse.schemas()
+    project.load()
+    assert check_warehouse(load_settings()) == Verdict("warehouse", None, name)
+    assert warehouse.schemas() == ["analytics"]
+    assert warehouse.execute("SELECT count(*) FROM analytics.stories") == [(3,)]
+
+
+@pytest.mark.postgres
+def test_a_warehouse_that_refuses(project: Project, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that may be read and not written is found before a load finds it."""
+    project.serve(rows={"stories": stories(3)})
+    project.load()
+    url = urlsplit(postgres.url)
+    database, reader = url.path[1:], f"{url.path[1:]}_checks"
+    postgres.execute(f"CREATE ROLE {reader} LOGIN; GRANT ALL ON DATABASE {database} TO {reader}")
+    try:
+        postgres.execute(f"GRANT USAGE ON SCHEMA analytics TO {reader}")
+        as_reader = url._replace(netloc=f"{reader}:unused@{url.hostname}:{url.port}").geturl()
+        monkeypatch.setenv("DESTINATION__WAREHOUSE__CREDENTIALS", as_reader)
+        verdict = check_warehouse(load_settings())
+        assert verdict.kind == "no permission"
+        assert "permission denied for table stories" in verdict.message
+    finally:
+        postgres.execute(f"DROP OWNED BY {reader}; DROP ROLE {reader}")
+    assert check_warehouse(load_settings()).kind == "login refused"
+
+
+def test_a_warehouse_that_is_held(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody stands before the screen: it is waited for a few seconds."""
+    monkeypatch.setattr("analytics_assets.ingest.warehouse.warehouse._PATIENCE_SECONDS", 0.1)
+    project.serve(rows={"stories": stories(3)})
+    project.load()
+    with filelock.FileLock(project.path / "warehouse.duckdb.lock"):
+        verdict = check_warehouse(load_settings())
+    assert verdict.kind == "warehouse busy"
+    assert "another run to finish writing warehouse.duckdb" in verdict.message
 
 
 def test_a_day_of_many_pages_is_not_misread(project: Project) -> None:

@@ -6,7 +6,7 @@ python -m analytics_assets_tests.reliability.write_docs
 import itertools
 from pathlib import Path
 
-from analytics_assets.ingest.errors import Kind
+from analytics_assets.ingest.errors import Kind, Problem
 from analytics_assets_tests.reliability.matrix import CASES, PLACES, Case
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -62,7 +62,9 @@ page again. A failing server or a refused key is no answer, and fails the run.
 ## What a failure means
 
 {failures}
-Dagster runs `unreachable`, `API failing`, `incomplete` and `warehouse busy` again by itself; the others need a hand.
+Where it *may pass*, the step begins anew by itself, twice, after about 30 and 60 seconds; all else is red at once, and
+so is an `incomplete` window that did not fit together twice in the same way. That comes on top of the retries of a
+single request. An API that is down makes a run red after about four minutes.
 
 ## The fault matrix
 
@@ -75,11 +77,14 @@ _FAILURES: dict[Kind, tuple[str, str]] = {
         "No connection, or it broke, or the answer took too long; all retries are used up",
         "See whether the API is up; `connect_timeout`, `read_timeout`, `response_timeout`",
     ),
-    "key refused": ("401 or 403", "Check `API_KEY`, `key_location` and `key_name`"),
+    "key refused": (
+        "401, or 403 of which the answer does not say that something does not exist",
+        "Check `API_KEY`, `key_location` and `key_name`",
+    ),
     "path not found": ("404", "Check `base_url` and the endpoint's `path`"),
     "request refused": (
         "Any other status from 400, or a redirect that was not followed",
-        "Check the names and formats of the parameters",
+        "Read what the API says, which is quoted; check the names and formats of the parameters",
     ),
     "API failing": (
         "429, 500, 502, 503 or 504, after all retries; 520 and up, a proxy's own",
@@ -90,10 +95,23 @@ _FAILURES: dict[Kind, tuple[str, str]] = {
         "Read the message: it quotes the answer. `data_selector`, `total_selector`, `page_size`, `max_response_mb`",
     ),
     "incomplete": (
-        "Rows moved in each of four passes, or the API ignores the offset or miscounts",
+        "Rows moved in each of four passes; or the pages did not fit together twice in the same way, which is no move",
         "Run it again when the data rests; `offset_param`, `limit_param`, or no `total_selector` if its total is wrong",
     ),
-    "warehouse busy": ("Another program holds the DuckDB file", "Close it"),
+    "warehouse busy": ("Another program holds the DuckDB file, for more than a minute", "Close it"),
+    "cannot connect": ("The database does not answer", "See whether it runs; check its host and port"),
+    "login refused": ("The database refuses the user, the password, or the name of the database", "Check them"),
+    "no permission": ("The user may not create or write, or the file may not be written", "Grant it"),
+    "disk full": ("The disk of the warehouse, or that of the temporary folder", "Make room"),
+    "value refused": (
+        "A row breaks a constraint that was added to the table, or does not fit a type that was changed",
+        "Take the constraint away, or mend the rows",
+    ),
+    "connection lost": ("The database closed the connection", "Nothing, where the step's retries help"),
+    "warehouse failing": (
+        "The database refuses for a reason that may pass: a deadlock, a timeout",
+        "Run it again later",
+    ),
     "cancelled": (
         "Ctrl-C, SIGTERM or *Terminate* in Dagster's UI; the row in `_analytics_windows` says `cancelled` as well",
         "Run it again to have the window",
@@ -104,8 +122,11 @@ _FAILURES: dict[Kind, tuple[str, str]] = {
 
 def render() -> str:
     """Return the whole document."""
-    lines = [f"| `{kind}` | {what} | {to_do} |" for kind, (what, to_do) in _FAILURES.items()]
-    failures = "\n".join(["| Kind | What happened | What to do |", "|---|---|---|", *lines, ""])
+    lines = [
+        f"| `{kind}` | {what} | {to_do} | {'yes' if Problem(kind, '').is_transient else 'no'} |"
+        for kind, (what, to_do) in _FAILURES.items()
+    ]
+    failures = "\n".join(["| Kind | What happened | What to do | May pass |", "|---|---|---|---|", *lines, ""])
     parts = [_INTRODUCTION.replace("{failures}", failures)]
     for section, cases in itertools.groupby(CASES, key=lambda case: case.section):
         lines = [f"### {section}", "", "| Fault | First page | Middle page | Last page |", "|---|---|---|---|"]

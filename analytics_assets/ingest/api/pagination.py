@@ -55,6 +55,8 @@ class WindowPages:
         self._session = session
         self._log = log
         self._said_at = time.monotonic()
+        # what did not fit together in the pass before
+        self._misfit: object = None
         # compiled once, here and for dlt, which compiles a text anew on every page
         self.rows_path = jsonpath.compile_path(settings.data_selector)
         self._total_path = jsonpath.compile_path(settings.total_selector) if settings.total_selector else None
@@ -74,11 +76,7 @@ class WindowPages:
         try:
             self._advance(response)
         except RowsMovedError as moved:
-            raise WindowMovedError(
-                f"incomplete: {self._endpoint.name}: {moved} (page {self.walk.pages}, asked {self._asked or 'all'}). "
-                f"Rows moved while they were read, or the API does not honour {self._settings.offset_param} "
-                "(offset_param), or orders rows otherwise for each page (extra_params can ask for an order)"
-            ) from None
+            raise self._in_words(moved) from None
         self._session.is_behind_the_end = self.walk.asks_behind
         if self.walk.is_whole:
             self._session.drop_ahead()
@@ -87,6 +85,19 @@ class WindowPages:
         if self.walk.is_whole or time.monotonic() - self._said_at > _SAY_EVERY_SECONDS:
             self._said_at = time.monotonic()
             self._log.info("%s: %s", self._endpoint.name, self.walk.progress)
+
+    def _in_words(self, moved: RowsMovedError) -> ApiError:
+        """Return the error for pages that do not fit together; where they did so before, row for row, a lasting one."""
+        what = f"incomplete: {self._endpoint.name}: {moved} (page {self.walk.pages}, asked {self._asked or 'all'})"
+        how_it_answers = (
+            f"the API does not honour {self._settings.offset_param} (offset_param), orders rows differently for each "
+            "page (extra_params can ask for an order), or its total is not the window's (total_selector)"
+        )
+        seen, self._misfit = self._misfit, (str(moved), self.walk.figures)
+        if seen == self._misfit and not moved.is_change:
+            again = "It was the same, row for row, when the window was read again, so no rows move: "
+            return ApiError("incomplete", f"{what}. {again}{how_it_answers}", is_lasting=True)
+        return WindowMovedError(f"{what}. Rows moved while they were read, or {how_it_answers}")
 
     def _advance(self, response: Response) -> None:
         if self.walk.asks_behind and isinstance(response, ApiResponse) and response.has_nothing:

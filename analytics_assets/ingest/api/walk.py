@@ -19,7 +19,12 @@ _ROUND = 100
 
 
 class RowsMovedError(Exception):
-    """Rows moved while the window was walked through; the message says what shows it."""
+    """The pages of a window do not fit together, as where rows move meanwhile; the message says what shows it."""
+
+    def __init__(self, message: str, *, is_change: bool = False) -> None:
+        super().__init__(message)
+        self.is_change = is_change
+        """Whether something changed for certain, so that it says nothing if it happens again."""
 
 
 class OffsetWalk:
@@ -73,7 +78,7 @@ class OffsetWalk:
         if self.pages == 1:
             self.total, self._came_first = total, len(rows)
         elif total != self.total:
-            raise RowsMovedError(f"the total was {self.total} and became {total}")
+            raise RowsMovedError(f"the total was {self.total} and became {total}", is_change=True)
         self._came = len(rows)
         self.overlap = 0 if self._anchor is None else 1
         if self.overlap:
@@ -97,11 +102,18 @@ class OffsetWalk:
         if self.is_whole or self.asks_behind:
             return ()
         if self.total is not None:
-            return range(self.offset, self.total, max(self._came, 1))
+            offsets = range(self.offset, self.total, max(self._came, 1))
+            # A server may cap its pages; or the total is not the window's, and there is no further page.
+            return offsets[:1] if self.pages == 1 and self._came < self._page_size else offsets
         if self._came == self._page_size > 1:
             # A guess. No more of them than pages have come, so that a short window wastes few requests.
             return itertools.islice(itertools.count(self.offset, self._came - 1), self.pages)
         return ()
+
+    @property
+    def figures(self) -> tuple[int | None, int, int]:
+        """The total, the number of rows that came, and a hash of their ids in order."""
+        return self.total, self.rows_read, hash(self._id_hashes.tobytes())
 
     @property
     def distinct_ids(self) -> int:
@@ -175,7 +187,10 @@ class OffsetWalk:
             )
         if self.rows_read < total:
             if not new:
-                raise RowsMovedError(f"the API says total {total}, but its pages end after {self.rows_read} rows")
+                raise RowsMovedError(
+                    f"the API says total {total}, but its pages end after {self.rows_read} rows: where its total is "
+                    'that of all history, or counts rows that it does not return, total_selector = "" reads without it'
+                )
             return
         if self.rows_read > total or self.distinct_ids != total:
             raise RowsMovedError(

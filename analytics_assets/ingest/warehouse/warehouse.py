@@ -4,7 +4,7 @@ import contextlib
 import datetime as dt
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from analytics_assets.ingest.warehouse.destination import HAS_LOCK
 from analytics_assets.ingest.warehouse.writer import duckdb_writer, postgres_writer
 
 _REFRESH = "_analytics_refresh"
+# of somebody who stands before the screen
+_PATIENCE_SECONDS = 5.0
 
 
 class Warehouse:
@@ -79,6 +81,24 @@ class Warehouse:
         """Give dlt's client for schemas and tables; ``None`` where the destination is no database."""
         with self._pipeline.destination_client() as client:
             yield client if isinstance(client, SqlJobClientBase) else None
+
+    def try_writing(self, tables: Iterable[str]) -> bool:
+        """Do what a load does with the warehouse, and change nothing; raises what a load would meet.
+
+        ``tables`` need not be there. Returns whether it could be tried: not every destination is a database.
+        """
+        with self.writer(_PATIENCE_SECONDS), self.job_client() as job_client:
+            if job_client is None:
+                return False
+            client = job_client.sql_client
+            self.drop_staging(client)
+            with client.with_staging_dataset():
+                client.create_dataset()
+                client.drop_dataset()
+            for table in tables:
+                with contextlib.suppress(DatabaseUndefinedRelation):
+                    client.execute_sql(f"DELETE FROM {self.dataset}.{table} WHERE 1 = 0")
+        return True
 
     def drop_staging(self, client: SqlClientBase[Any]) -> None:
         """Drop the dataset that rows are staged in."""

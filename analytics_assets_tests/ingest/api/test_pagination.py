@@ -17,6 +17,66 @@ from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.project import KEY, Project, asked, stories
 
 
+def _lasting(project: Project) -> str:
+    with pytest.raises(PipelineStepFailed) as caught:
+        project.load()
+    problem = explain(caught.value)
+    assert problem is not None
+    assert (problem.kind, problem.is_transient) == ("incomplete", False)
+    return problem.message
+
+
+@pytest.mark.parametrize("at_once", [1, 16], ids=["page by page", "pages ahead"])
+def test_a_total_of_all_history_is_seen_in_the_second_pass(project: Project, at_once: int) -> None:
+    """A page that is not full, a total of more, twice the same: the setting is named after four requests, not sixty."""
+    sandbox = project.serve(rows={"stories": stories(90)}, faults=[Fault("total", value=5000)])
+    project.configure(max_concurrent_requests=at_once)
+    said = _lasting(project)
+    assert said.startswith(
+        "incomplete: stories: the API says total 5000, but its pages end after 90 rows: where its total"
+    )
+    assert 'total_selector = "" reads without it (page 2, asked ' in said
+    assert "It was the same, row for row, when the window was read again, so no rows move: the API does not" in said
+    assert [request.params["offset"] for request in sandbox.requests] == ["0", "90"] * 2
+    assert project.reports["stories"].rereads == 1
+
+
+def test_an_offset_that_is_not_honoured_is_seen_in_the_second_pass(project: Project) -> None:
+    """The first page again in place of the second, twice: no rows move, and ``offset_param`` is named."""
+    project.serve(rows={"stories": stories(250)}, faults=[Fault("ignore_offset")])
+    said = _lasting(project)
+    assert "so no rows move: the API does not honour offset (offset_param)" in said
+
+
+def test_rows_that_move_alike_in_each_pass_move_all_the_same(project: Project) -> None:
+    """A row that comes in at the head in each pass shows at the same page; its ids tell that rows move."""
+    sandbox = project.serve(rows={"stories": stories(250)})
+
+    def insert(request: Asked) -> None:
+        if request.params["offset"] == "100":
+            sandbox.rows["stories"].insert(0, {**stories(1)[0], "id": f"new{len(sandbox.requests)}"})
+            sandbox.rows["stories"].pop()
+
+    sandbox.on_request = insert
+    with pytest.raises(PipelineStepFailed) as caught:
+        project.load()
+    problem = explain(caught.value)
+    assert problem is not None
+    assert problem.is_transient
+    assert "Rows moved while they were read, or the API" in problem.message
+    assert project.reports["stories"].rereads == 3
+
+
+def test_a_total_that_changes_in_each_pass_is_no_habit(project: Project) -> None:
+    """Servers behind one address that are not of one mind for a minute will be again."""
+    project.serve(rows={"stories": stories(250)}, faults=[Fault("total", value=251, offset=100)])
+    with pytest.raises(PipelineStepFailed) as caught:
+        project.load()
+    problem = explain(caught.value)
+    assert problem is not None
+    assert problem.is_transient
+
+
 def _problem_of(read: Callable[[], object]) -> str:
     with pytest.raises((PipelineStepFailed, ResourceExtractionError)) as caught:
         read()

@@ -166,7 +166,7 @@ def test_rows_without_an_id_count_as_themselves() -> None:
     ("came", "total", "ahead"),
     [
         pytest.param(PAGE, 14, [4, 8, 12], id="a total"),
-        pytest.param(3, 10, [3, 6, 9], id="a server that caps its pages"),
+        pytest.param(3, 10, [3], id="a server that caps its pages, or a total of more than the window"),
         pytest.param(PAGE, PAGE, [], id="a full page that is all: nothing is behind it for sure"),
         pytest.param(3, 3, [], id="the end"),
         pytest.param(PAGE, None, [3], id="no total: a guess, one page"),
@@ -178,6 +178,14 @@ def test_the_offsets_that_come_next(came: int, total: int | None, ahead: list[in
     walk = OffsetWalk(PAGE, ("id",))
     walk.advance(_rows(*range(came)), total)
     assert list(walk.ahead()) == ahead
+
+
+def test_pages_that_are_capped_are_read_ahead_from_the_second_on() -> None:
+    """The second page shows that the total is the window's."""
+    walk = OffsetWalk(PAGE, ("id",))
+    walk.advance(_rows(0, 1, 2), 12)
+    walk.advance(_rows(3, 4, 5), 12)
+    assert list(walk.ahead()) == [6, 9]
 
 
 def test_without_a_total_no_more_is_guessed_than_has_come() -> None:
