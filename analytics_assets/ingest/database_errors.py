@@ -13,6 +13,7 @@ from dlt.destinations.exceptions import DatabaseTransientException
 
 DatabaseKind = Literal[
     "cannot connect",
+    "cannot open",
     "login refused",
     "no permission",
     "disk full",
@@ -23,6 +24,7 @@ DatabaseKind = Literal[
 
 ADVICE: Mapping[str, str] = {
     "cannot connect": "Check that the database runs, and the host and port in DESTINATION__WAREHOUSE__CREDENTIALS.",
+    "cannot open": "Check the file that DESTINATION__WAREHOUSE__CREDENTIALS names, warehouse.duckdb where it names none.",
     "login refused": "Check user, password and database in DESTINATION__WAREHOUSE__CREDENTIALS.",
     "no permission": "The user needs the right to create schemas and tables, and to write to those that are there.",
     "disk full": "Make room on the disk of the warehouse, and on that of the temporary folder; then run it again.",
@@ -67,6 +69,7 @@ _TEXTS: tuple[tuple[re.Pattern[str], DatabaseKind], ...] = (
     (re.compile(r"Permission denied|read-only|not permitted", re.IGNORECASE), "no permission"),
     (re.compile(r"connection to server|could not (connect|translate)|Connection refused|timeout expired|starting up"),
      "cannot connect"),
+    (re.compile(r"not a valid DuckDB|storage version|version number|Cannot open|Is a directory"), "cannot open"),
     (re.compile(r"^(Constraint|Conversion|Out of Range|Invalid Input|Mismatch Type) Error"), "value refused"),
 )  # fmt: skip
 _PATH = re.compile(r"(?<![\w:/])/(?:[^\s\"'/:]+/)+([^\s\"'/:]+)")

@@ -1,5 +1,6 @@
 """DuckDB has one writer: runs queue for it and all finish, also after a kill; a reader is waited for, not for ever."""
 
+import logging
 import subprocess
 import sys
 import time
@@ -9,12 +10,15 @@ from contextlib import contextmanager
 
 import pytest
 
+from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.warehouse.ledger import LEDGER
+from analytics_assets.ingest.warehouse.writer import duckdb_writer
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.concurrency.conftest import working_directories
 from analytics_assets_tests.concurrency.loader import HOLD, READER_WAIT, Loads
 from analytics_assets_tests.project import Project, Row, stories
 
+LOG = logging.getLogger(__name__)
 DAYS = ("2025-03-01", "2025-03-02", "2025-03-03", "2025-03-04")
 READER = """
 import duckdb, sys
@@ -113,6 +117,29 @@ def test_a_reader_is_waited_for_and_then_named(project: Project, loads: Loads, m
         assert f"PID {process.pid}" in load.said.splitlines()[0]
         assert "could not be written" not in load.said
     assert project.ids() == ["s000", "s001", "s002"]
+
+
+def test_a_reader_is_waited_for_once_in_a_run(project: Project) -> None:
+    """The next asset of the run does not wait again for who has had that time; when the file is free it is written."""
+    project.serve(rows={"stories": stories(3)})
+    project.load()
+    path = project.path / "warehouse.duckdb"
+
+    def seconds_until_refused() -> float:
+        began = time.monotonic()
+        with pytest.raises(ApiError, match="close it"), duckdb_writer(path, LOG, reader_wait=1):
+            pass
+        return time.monotonic() - began
+
+    with reader(project):
+        assert seconds_until_refused() > 1
+        assert seconds_until_refused() < 0.5
+        assert seconds_until_refused() < 0.5
+        time.sleep(1.1)
+        # that long after, it may be another program, or the same one again
+        assert seconds_until_refused() > 1
+    with duckdb_writer(path, LOG, reader_wait=1):
+        pass
 
 
 def test_a_reader_that_lets_go_in_time(project: Project, loads: Loads) -> None:

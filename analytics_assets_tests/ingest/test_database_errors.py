@@ -156,6 +156,16 @@ def test_duckdb_refuses_a_value(project: Project) -> None:
     assert [row["reason"] for row in project.table(LEDGER, "started_at")] == [None, problem.message]
 
 
+def test_a_file_that_is_no_warehouse(project: Project) -> None:
+    """It is left as it is, and named without the path."""
+    (project.path / "warehouse.duckdb").write_text("no database" * 1000)
+    project.serve(rows={"stories": stories(3)})
+    problem = _problem_of_a_load(project)
+    assert (problem.kind, problem.is_transient) == ("cannot open", False)
+    assert 'The file "warehouse.duckdb" exists, but it is not a valid DuckDB database file' in problem.message
+    assert (project.path / "warehouse.duckdb").read_text() == "no database" * 1000
+
+
 def test_a_file_that_may_not_be_written(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that cannot be made is told by its name, without the path."""
     project.serve(rows={"stories": stories(3)})

@@ -42,6 +42,7 @@ TRANSIENT: dict[Kind, bool] = {
     "warehouse busy": False,
     "cannot connect": True,
     "login refused": False,
+    "cannot open": False,
     "no permission": False,
     "disk full": False,
     "value refused": False,

@@ -100,6 +100,7 @@ _FAILURES: dict[Kind, tuple[str, str]] = {
     ),
     "warehouse busy": ("Another program holds the DuckDB file, for more than a minute", "Close it"),
     "cannot connect": ("The database does not answer", "See whether it runs; check its host and port"),
+    "cannot open": ("The file is no DuckDB database, or one of a newer version", "Check its name"),
     "login refused": ("The database refuses the user, the password, or the name of the database", "Check them"),
     "no permission": ("The user may not create or write, or the file may not be written", "Grant it"),
     "disk full": ("The disk of the warehouse, or that of the temporary folder", "Make room"),

@@ -26,6 +26,8 @@ _POLL_SECONDS = 0.1
 # DuckDB has a thread for each core, and its guide advises 125 MB for each at least. What needs more than this goes to
 # disk, where by itself DuckDB would take four fifths of the machine's memory.
 _MEMORY_MB_PER_CORE = 128
+# When this process began to wait for a file, and when it gave up. The next assets of a run do not wait for it once more.
+_GIVEN_UP: dict[Path, tuple[float, float]] = {}
 
 
 @contextlib.contextmanager
@@ -34,7 +36,7 @@ def duckdb_writer(
 ) -> Iterator[None]:
     """Hold a DuckDB file for writing. Our runs queue as long as it takes, other programs get ``reader_wait`` seconds.
 
-    Both get no more than ``patience``.
+    Both get no more than ``patience``. A program that had its time when an asset of this run waited gets no more of it.
 
     A connection keeps the file meanwhile: dlt opens several in turn, and a reader could come between them. It bounds
     DuckDB's memory too, for DuckDB by itself takes most of the machine's for a large merge; a ``memory_limit`` in the
@@ -94,7 +96,9 @@ def _acquired(lock: filelock.BaseFileLock) -> bool:
 
 
 def _connect(path: Path, wait: float, log: logging.Logger) -> duckdb.DuckDBPyConnection:
-    began = time.monotonic()
+    began, given_up = _GIVEN_UP.pop(path, (time.monotonic(), -math.inf))
+    if time.monotonic() - given_up > wait:
+        began = time.monotonic()
     is_logged = False
     while True:
         try:
@@ -104,6 +108,7 @@ def _connect(path: Path, wait: float, log: logging.Logger) -> duckdb.DuckDBPyCon
                 raise
             holder = str(error)
         if time.monotonic() - began > wait:
+            _GIVEN_UP[path] = began, time.monotonic()
             what = f"another program holds {path.name} for more than {wait:g} s; close it. DuckDB says: {holder}"
             raise ApiError("warehouse busy", f"warehouse busy: {what}")
         if not is_logged:
