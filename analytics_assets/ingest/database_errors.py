@@ -24,7 +24,7 @@ DatabaseKind = Literal[
 
 ADVICE: Mapping[str, str] = {
     "cannot connect": "Check that the database runs, and the host and port in DESTINATION__WAREHOUSE__CREDENTIALS.",
-    "cannot open": "Check the file that DESTINATION__WAREHOUSE__CREDENTIALS names, warehouse.duckdb where it names none.",
+    "cannot open": "Check the file that DESTINATION__WAREHOUSE__CREDENTIALS names, or warehouse.duckdb without it.",
     "login refused": "Check user, password and database in DESTINATION__WAREHOUSE__CREDENTIALS.",
     "no permission": "The user needs the right to create schemas and tables, and to write to those that are there.",
     "disk full": "Make room on the disk of the warehouse, and on that of the temporary folder; then run it again.",

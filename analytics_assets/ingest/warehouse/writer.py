@@ -26,7 +26,7 @@ _POLL_SECONDS = 0.1
 # DuckDB has a thread for each core, and its guide advises 125 MB for each at least. What needs more than this goes to
 # disk, where by itself DuckDB would take four fifths of the machine's memory.
 _MEMORY_MB_PER_CORE = 128
-# When this process began to wait for a file, and when it gave up. The next assets of a run do not wait for it once more.
+# When this process began to wait for a file, and when it gave up: the next assets of a run do not wait once more.
 _GIVEN_UP: dict[Path, tuple[float, float]] = {}
 
 
