@@ -1,12 +1,10 @@
 """What can be launched: the load of all endpoints, the connection check, and the estimate of a backfill."""
 
-import datetime as dt
-import zoneinfo
-
 import dagster as dg
 from pydantic import Field
 
-from analytics_assets.ingest.window import Window, midnight
+from analytics_assets.ingest.configured import SettingError
+from analytics_assets.ingest.estimate import window_of_days
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets.translator import GROUP
 
@@ -46,11 +44,10 @@ def estimate_every_endpoint(
     context: dg.OpExecutionContext, config: EstimateConfig, analytics_api: AnalyticsApi
 ) -> None:
     """Ask each endpoint for its total in the range, and log rows, requests and minutes."""
-    settings = analytics_api.settings()
-    zone = zoneinfo.ZoneInfo(settings.timezone)
-    first = dt.date.fromisoformat(config.start) if config.start else settings.start_date
-    last = dt.date.fromisoformat(config.end) if config.end else dt.datetime.now(zone).date() - dt.timedelta(days=1)
-    window = Window(midnight(first, zone), midnight(last + dt.timedelta(days=1), zone))
+    try:
+        window = window_of_days(config.start, config.end, analytics_api.settings())
+    except SettingError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
     for estimate in analytics_api.estimate(window):
         context.log.info(str(estimate))
 

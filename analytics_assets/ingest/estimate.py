@@ -1,12 +1,18 @@
 """What a backfill will cost, before it starts: one request per endpoint, then arithmetic."""
 
+import datetime as dt
 import math
+import zoneinfo
 from dataclasses import dataclass
 
+from analytics_assets.ingest.configured import SettingError
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import read_only
 from analytics_assets.ingest.window import Window
+
+_MINUTES_OF_HOURS = 90
+"""From here on an estimate is said in hours."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,24 @@ class Estimate:
     def __str__(self) -> str:
         if self.rows is None:
             return f"{self.endpoint}: the API gives no total, so nothing can be said before it is read"
-        return f"{self.endpoint}: {self.rows:,} rows, {self.requests:,} requests, about {self.minutes:.1f} minutes"
+        rows, requests = _counted(self.rows, "row"), _counted(self.requests or 0, "request")
+        return f"{self.endpoint}: {rows}, {requests}, {_duration(self.minutes or 0)}"
+
+
+def window_of_days(start: str, end: str, settings: Settings) -> Window:
+    """Return the window from the day ``start`` to the day ``end``, both included, in the settings' time zone.
+
+    An empty ``start`` is the first partition, an empty ``end`` is yesterday. Raises ``SettingError``, in one sentence,
+    for what is no date and for an end before its start.
+    """
+    zone = zoneinfo.ZoneInfo(settings.timezone)
+    yesterday = dt.datetime.now(zone).date() - dt.timedelta(days=1)
+    first = _day("START", start, zone) if start else Window.of_day(settings.start_date, zone)
+    last = _day("END", end, zone) if end else Window.of_day(yesterday, zone)
+    if last.start < first.start:
+        begin = f"START {start}" if start else f"the first partition, {settings.start_date} (the setting start_date)"
+        raise SettingError(f"{f'END {end}' if end else f'yesterday, {yesterday},'} is before {begin}")
+    return Window(first.start, last.end)
 
 
 def estimate_window(endpoint: Endpoint, settings: Settings, window: Window | None) -> Estimate:
@@ -38,3 +61,23 @@ def estimate_window(endpoint: Endpoint, settings: Settings, window: Window | Non
     if settings.max_requests_per_second:
         per_second = min(per_second, settings.max_requests_per_second)
     return Estimate(endpoint.name, report.total, requests, requests / per_second / 60)
+
+
+def _day(name: str, text: str, zone: dt.tzinfo) -> Window:
+    try:
+        return Window.of_day(dt.date.fromisoformat(text.strip()), zone)
+    # the calendar's last day has no day after it, at which its window would end
+    except (ValueError, OverflowError):
+        raise SettingError(f"{name} {text} is no date; write it as in {name}=2025-01-31") from None
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count:,} {name}{'' if count == 1 else 's'}"
+
+
+def _duration(minutes: float) -> str:
+    if round(minutes) < 1:
+        return "under a minute"
+    if minutes < _MINUTES_OF_HOURS:
+        return f"about {_counted(round(minutes), 'minute')}"
+    return f"about {minutes / 60:,.1f} hours"
