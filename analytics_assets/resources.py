@@ -18,6 +18,7 @@ from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.window import Window
+from analytics_assets.timeline import put_on_timeline
 
 
 class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is handed on as itself
@@ -45,8 +46,9 @@ class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is h
 
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
-        """Give the resource to a run, and have the garbage collector rest from the run's beginning to its end."""
-        del context
+        """Give the resource to a run and put that on the timeline; the garbage collector rests until the run ends."""
+        if context.run and context.instance:
+            put_on_timeline(context.run, context.instance)
         with collector_at_rest():
             yield self
 

@@ -34,6 +34,7 @@ EVERYWHERE = ("_analytics_read_at", "_dlt_id", "_dlt_load_id")
 """The columns that every table has."""
 
 KEY_FORMS = (KEY, "sandbox%2Bkey%2Fof%3Dthe%26tests", "sandbox%2Bkey/of%3Dthe%26tests", "key/of", "key%2Fof")
+REPOSITORY_TAG = ".dagster/repository"
 NO_RETRIES = dg.RetryPolicy(max_retries=0)
 DAY = "2025-03-01"
 WINDOW = Window.of_day(dt.date(2025, 3, 1))
@@ -136,6 +137,15 @@ class Project:
         folder = self.path / ".instance"
         folder.mkdir(exist_ok=True)
         return self._running.enter_context(dg.DagsterInstance.ephemeral(tempdir=str(folder)))
+
+    def on_timeline(self) -> list[str]:
+        """Return the repository of each run in the folder's history that the UI's timeline shows."""
+        with dg.DagsterInstance.from_config(str(self.path)) as instance:
+            runs = instance.get_runs()
+            labels = [run.remote_job_origin.repository_origin.get_label() for run in runs if run.remote_job_origin]
+            # the list of a job's runs asks for the tag
+            assert all(instance.get_runs(dg.RunsFilter(tags={REPOSITORY_TAG: label})) for label in labels)
+            return labels
 
     def dagster(self, *arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
         """Run Dagster's command line in the project folder; ``None`` takes a variable out of the environment."""

@@ -1,4 +1,4 @@
-"""`dagster asset materialize` as a user types it: exit code, message, and no key anywhere."""
+"""`dagster asset materialize` as a user types it: exit code, message, place on the timeline, and no key anywhere."""
 
 import os
 import shutil
@@ -10,10 +10,10 @@ from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.project import DAY, KEY_FORMS, Project, asked, stories
 
 
-def _materialize(project: Project, *arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
-    done = project.dagster(
-        "asset", "materialize", "-m", "analytics_assets.definitions", "--select", "stories", *arguments, **environment
-    )
+def _materialize(
+    project: Project, *arguments: str, module: str = "analytics_assets.definitions", **environment: str | None
+) -> subprocess.CompletedProcess[str]:
+    done = project.dagster("asset", "materialize", "-m", module, "--select", "stories", *arguments, **environment)
     project.assert_nowhere(KEY_FORMS, done.stdout, done.stderr)
     return done
 
@@ -27,17 +27,22 @@ def test_a_day_is_materialized(project: Project) -> None:
     assert "retry 1 of 3 in 0.0 s, for 503 Service Unavailable" in done.stdout + done.stderr
     assert project.ids() == ["s000", "s001", "s002"]
     assert len(asked(sandbox)) == 2
+    assert project.on_timeline() == ["__repository__@analytics_assets.definitions"]
     # what DuckDB's binding says at exit of objects that the garbage collector was not shown
     assert "leaked" not in done.stdout + done.stderr
 
 
 def test_a_range_is_materialized(project: Project) -> None:
-    """`--partition-range` is one window."""
+    """`--partition-range` is one window; its run is on the timeline as one of the module that was named."""
     sandbox = project.serve(rows={"stories": stories(3)})
-    done = _materialize(project, "--partition-range", "2025-02-27...2025-03-02")
+    (project.path / "theirs.py").write_text(
+        "from analytics_assets.build import build_definitions\n\ndefs = build_definitions()\n"
+    )
+    done = _materialize(project, "--partition-range", "2025-02-27...2025-03-02", module="theirs")
     assert done.returncode == 0, done.stderr
     ((_, params),) = asked(sandbox)
     assert (params["since"], params["until"]) == ("2025-02-27T00:00:00Z", "2025-03-03T00:00:00Z")
+    assert project.on_timeline() == ["__repository__@theirs"]
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ def test_everything_arrives_and_only_once(project: Project) -> None:
     assert (second.returncode, second.stderr) == (0, "")
     assert printed_table(second.stdout) == {name: (count, 0, *days) for name, count in there.items()}
     assert "No new rows" in second.stdout
+    assert project.on_timeline() == ["__repository__@analytics_assets.definitions"] * 2
 
 
 @pytest.mark.slow
