@@ -4,6 +4,8 @@ What belongs here: which processes run, and how they stop. ``PORT`` chooses the 
 """
 
 import contextlib
+import http.client
+import json
 import os
 import signal
 import socket
@@ -13,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
 from dotenv import load_dotenv
 
 from analytics_assets.ingest.configured import SettingError, load_key, load_settings
@@ -24,12 +27,20 @@ from analytics_assets.sandbox.shape import Shape
 _HOST = "127.0.0.1"
 _UI_PORT = 3000
 _SANDBOX_PORT = 8765
+_PORTS = 65_536
 _TICK_SECONDS = 0.1
+_ANSWER_SECONDS = 5
 _STOP_SECONDS = 10
+_LOCK = Path(".dagster", "make-dev.lock")
+_WHERE_IT_WORKS = """{ workspaceOrError { ... on Workspace { locationEntries { displayMetadata { key value } } } } }"""
 
 
 class DevError(Exception):
     """Nothing can be started; the message is the one line that says why."""
+
+
+class DagsterEndedError(Exception):
+    """Dagster has ended by itself after it was ready."""
 
 
 def main() -> int:
@@ -44,29 +55,62 @@ def main() -> int:
         return 0
     except (DevError, SettingError) as error:
         sys.stderr.write(f"Cannot start: {error}\n")
+    except DagsterEndedError as error:
+        sys.stderr.write(f"Stopped: {error}\n")
     return 1
 
 
 def _start(running: contextlib.ExitStack) -> None:
-    """Start what is needed, say so in three lines, and return only when Dagster ends by itself."""
+    """Start what is needed, say so in four lines, and return only when Dagster ends by itself."""
     if not Path("dagster.yaml").is_file():
-        raise DevError("there is no dagster.yaml here; run it in the project's folder")
+        raise DevError("there is no dagster.yaml in this folder; run make dev in the project's folder")
     # Dagster reads .env on top of the environment, so what is decided here has to know it
     load_dotenv(".env", override=True)
-    port = _ui_port()
-    api = _api(running)
     # else `dagster dev` works in a folder that it removes, and that a `kill -9` leaves behind
-    home = os.environ.setdefault("DAGSTER_HOME", str(Path.cwd()))
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path.cwd())))
+    port = _ui_port()
+    address = f"http://{_HOST}:{port}"
+    running.enter_context(_the_only_one(home, address))
+    _refuse_if_taken(port)
+    api = _api(running)
     # off by dagster.yaml as well, but only this keeps the webserver from making its folders for it
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     _say(f"API:      {api}")
-    _say(f"History:  as {os.path.relpath(Path(home, 'dagster.yaml'))} says; kept, and shared with make demo")
-    _say(f"UI:       http://{_HOST}:{port} in some seconds; Ctrl-C stops everything")
+    _say(f"History:  kept as {os.path.relpath(home / 'dagster.yaml')} says, together with that of make demo")
+    _say(f"UI:       {address} in a few seconds; Ctrl-C stops everything")
     process = running.enter_context(_dagster(port))
-    _wait_until_answered(process, port)
-    _say("ready")
+    while not is_served_here(port):
+        if process.poll() is not None:
+            raise DevError(_ended(process))
+        time.sleep(_TICK_SECONDS)
+    _say(f"Ready:    {address}")
     process.wait()
-    raise DevError(f"dagster dev ended with code {process.returncode}; its own lines above say why")
+    raise DagsterEndedError(_ended(process))
+
+
+def _ended(process: subprocess.Popen[bytes]) -> str:
+    return f"dagster dev ended with code {process.returncode}; its own lines above say why"
+
+
+@contextlib.contextmanager
+def _the_only_one(home: Path, address: str) -> Iterator[None]:
+    """Hold a lock with the UI's address in it while Dagster runs: two daemons on one history would do things twice.
+
+    Raises ``DevError``, with the other's address, where another ``make dev`` holds it.
+    """
+    if not home.is_dir():
+        raise DevError(f"DAGSTER_HOME is {home}, which is not a folder")
+    path = home / _LOCK
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        raise DevError(f"make dev is running already, at {path.read_text()}; open that, or stop it first") from None
+    try:
+        path.write_text(address)
+        yield
+    finally:
+        lock.release()
 
 
 def _api(running: contextlib.ExitStack) -> str:
@@ -84,7 +128,7 @@ def _api(running: contextlib.ExitStack) -> str:
         key = os.environ["API_KEY"] = Shape().key
     server = running.enter_context(_sandbox(Sandbox(shape=Shape(key=key))))
     os.environ["ANALYTICS_API__BASE_URL"] = server.url
-    return f"the sandbox on {server.url}, as base_url names no real one"
+    return f"the sandbox at {server.url}, for no base_url is configured"
 
 
 def _sandbox(sandbox: Sandbox) -> SandboxServer:
@@ -95,18 +139,19 @@ def _sandbox(sandbox: Sandbox) -> SandboxServer:
 
 
 def _ui_port() -> int:
-    """Return the port for the UI; raises ``DevError`` when it is none or taken, for which Dagster takes 40 lines."""
     text = os.environ.get("PORT") or str(_UI_PORT)
+    if text.isdecimal() and 0 < int(text) < _PORTS:
+        return int(text)
+    raise DevError(f"PORT is {text!r}, but a port is a number from 1 to {_PORTS - 1}, as in PORT=3001 make dev")
+
+
+def _refuse_if_taken(port: int) -> None:
+    """Raise ``DevError`` where another program has the port, for which Dagster takes 40 lines."""
     try:
-        port = int(text)
         socket.create_server((_HOST, port)).close()
-    except (ValueError, OverflowError):
-        raise DevError(f"PORT is no port: {text!r}") from None
     except OSError as error:
-        raise DevError(
-            f"port {port}: {os.strerror(error.errno or 0)}; choose another, as in PORT={port + 1} make dev"
-        ) from None
-    return port
+        reason = os.strerror(error.errno or 0)
+        raise DevError(f"port {port} cannot be used ({reason}); choose another one, as in PORT=3001 make dev") from None
 
 
 @contextlib.contextmanager
@@ -128,12 +173,21 @@ def _dagster(port: int) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def _wait_until_answered(process: subprocess.Popen[bytes], port: int) -> None:
-    """Return when the UI's port is open, or the process has ended."""
-    while process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection((_HOST, port), timeout=1):
-            return
-        time.sleep(_TICK_SECONDS)
+def is_served_here(port: int) -> bool:
+    """Say whether Dagster's UI answers at a port, and is that of the working directory: not another program's."""
+    connection = http.client.HTTPConnection(_HOST, port, timeout=_ANSWER_SECONDS)
+    try:
+        connection.request(
+            "POST", "/graphql", json.dumps({"query": _WHERE_IT_WORKS}), {"Content-Type": "application/json"}
+        )
+        answer = json.loads(connection.getresponse().read())
+        entries = answer["data"]["workspaceOrError"]["locationEntries"]
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
+        return False
+    finally:
+        connection.close()
+    ours = {"key": "working_directory", "value": str(Path.cwd())}
+    return any(ours in entry["displayMetadata"] for entry in entries)
 
 
 def _say(line: str) -> None:

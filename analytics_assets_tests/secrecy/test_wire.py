@@ -122,7 +122,7 @@ def test_make_dev_listens_on_this_machine_alone(project: Project) -> None:
     ):
         try:
             until = time.monotonic() + 60
-            while "ready\n" not in (project.path / "dev.log").read_text():
+            while "Ready: " not in (project.path / "dev.log").read_text():
                 assert dev.poll() is None, (project.path / "dev.log").read_text()
                 assert time.monotonic() < until, (project.path / "dev.log").read_text()
                 time.sleep(0.1)

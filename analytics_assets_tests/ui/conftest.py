@@ -144,7 +144,7 @@ def ui(browser: Any, project: Project) -> Iterator[Ui]:  # noqa: ANN401 - playwr
 
 def _wait_until_ready(dev: subprocess.Popen[bytes], page: Any, log: Path) -> None:  # noqa: ANN401
     for _ in range(START_SECONDS * 10):
-        if "ready\n" in log.read_text():
+        if "Ready: " in log.read_text():
             return
         if dev.poll() is not None:
             break
