@@ -44,11 +44,22 @@ class SyncMode(enum.Enum):
 
 
 class SyncConfig(dg.Config):
-    """Run config of an asset."""
+    """Run config of an asset. Of an enum's values the UI shows the names alone, so the field says what each does."""
 
-    sync_mode: SyncMode = SyncMode.incremental
+    sync_mode: SyncMode = Field(
+        default=SyncMode.incremental,
+        description=(
+            "incremental: load the chosen days and merge them by id. full_refresh: CAUTION, it reads ALL history from "
+            "the API, whatever days are chosen, and REPLACES the table; rows that the API no longer has are gone after "
+            "it, except those that had expired. It may take hours; make estimate says how long."
+        ),
+    )
     accept_empty: bool = Field(
-        default=False, description="Believe the API where it returns nothing of what the table holds rows of"
+        default=False,
+        description=(
+            "true: believe the API where it returns nothing of what the table holds rows of. CAUTION with full_refresh: "
+            "an empty answer then empties the table. false: such a run fails, and the table stays as it is."
+        ),
     )
 
 

@@ -45,53 +45,63 @@ def check_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
 
 
 def check_results(endpoint: Endpoint, reports: list[WindowReport]) -> list[dg.AssetCheckResult]:
-    """Return the results for the windows that were loaded."""
-    rejected = sum((Counter(report.rejected) for report in reports), Counter[str]())
+    """Return the results for the windows that were loaded.
+
+    What was found stands in each one's description, whether it passed or not: of JSON the UI shows only a button.
+    """
+    return [_rejected(endpoint, reports), _columns(endpoint, reports), _window(reports)]
+
+
+def _result(name: str, odd: list[str], fine: str, metadata: dict[str, str | int]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=not odd,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=" ".join(odd) if odd else fine,
+        metadata={key: value for key, value in metadata.items() if value != ""},
+    )
+
+
+def _rejected(endpoint: Endpoint, reports: list[WindowReport]) -> dg.AssetCheckResult:
+    reasons = sum((Counter(report.rejected) for report in reports), Counter[str]())
+    rejected, read = reasons.total(), sum(report.rows_read for report in reports)
+    by_reason = "; ".join(f"{count} × {reason}" for reason, count in reasons.most_common())
+    odd = [f"{rejected} of {read} rows went to {endpoint.name}__rejected: {by_reason}."] if rejected else []
+    fine = f"Each of the {read} rows could be loaded as declared." if read else "No rows came."
+    return _result("no_rows_rejected", odd, fine, {"rows_rejected": rejected, "by_reason": by_reason})
+
+
+def _columns(endpoint: Endpoint, reports: list[WindowReport]) -> dg.AssetCheckResult:
     seen = set().union(*(report.fields for report in reports))
     # no row, no column: nothing to say
-    missing = [column.name for column in endpoint.columns if column.name not in seen] if seen else []
-    beside = {
-        column.name: f"{values} values of {shown(column.field)} are {column.data_type}: see {column.name}"
+    missing = ", ".join(column.name for column in endpoint.columns if column.name not in seen) if seen else ""
+    beside = [
+        f"{values} {'value' if values == 1 else 'values'} of {shown(column.field)} "
+        f"{'is' if values == 1 else 'are'} {column.data_type}: see {column.name}."
         for column, values in undeclared_columns(reports)
         if column.is_variant and values
-    }
-    return [
-        dg.AssetCheckResult(
-            check_name="no_rows_rejected",
-            passed=not rejected,
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={"rows_rejected": rejected.total(), "by_reason": dict(rejected)},
-        ),
-        dg.AssetCheckResult(
-            check_name="columns_as_expected",
-            passed=not missing and not beside,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=". ".join(
-                [*([f"No row has {', '.join(missing)}"] if missing else []), *beside.values()],
-            ),
-            metadata={"missing": missing, "other_types": beside},
-        ),
-        _window(reports),
     ]
+    odd = [*([f"No row has {missing}."] if missing else []), *beside]
+    fine = "Every declared column came, and every value has its column's type." if seen else "No rows came."
+    return _result("columns_as_expected", odd, fine, {"missing": missing, "other_types": " ".join(beside)})
 
 
 def _window(reports: list[WindowReport]) -> dg.AssetCheckResult:
-    strays = {str(report.window): str(report.strays) for report in reports if report.strays.count}
-    missing = _missing_days(reports)
-    said = []
+    strays = "; ".join(f"{report.window}: {report.strays}" for report in reports if report.strays.count)
+    missing = "; ".join(f"{day}, {what}" for day, what in _missing_days(reports).items())
+    odd = []
     if strays:
         rows, read = sum(one.strays.count for one in reports), sum(one.rows_read for one in reports)
-        where = "; ".join(f"{window}: {what}" for window, what in strays.items())
-        said.append(f"{rows} of {read} rows are outside of what was asked: {where}. {_WHY_OUTSIDE}")
+        odd.append(f"{rows} of {read} rows are outside of what was asked: {strays}. {_WHY_OUTSIDE}.")
     if missing:
-        said.append(f"No rows came of {'; '.join(f'{day}, {what}' for day, what in missing.items())}")
-    return dg.AssetCheckResult(
-        check_name="window_as_expected",
-        passed=not said,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=". ".join(said),
-        metadata={"not_asked_for": strays, "without_rows": missing},
+        odd.append(f"No rows came of {missing}.")
+    asked_for_days = any(report.window for report in reports)
+    fine = (
+        "No row is outside of what was asked, and no day is missing between others."
+        if asked_for_days
+        else "All history was asked for, so no row can be outside of it."
     )
+    return _result("window_as_expected", odd, fine, {"not_asked_for": strays, "without_rows": missing})
 
 
 def _missing_days(reports: list[WindowReport]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The checks of an asset: when they warn, and what they say. How rows come to be odd: `reliability/test_rows.py`."""
 
 import dagster as dg
+import pytest
 
 from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.project import KEY, Project, stories
@@ -45,10 +46,9 @@ def test_rows_set_aside_are_counted_by_reason(project: Project) -> None:
     assert not rejected.passed
     assert rejected.severity == dg.AssetCheckSeverity.WARN
     assert rejected.metadata["rows_rejected"].value == 3
-    assert rejected.metadata["by_reason"].value == {
-        "like_count is text, not a whole number": 2,
-        "is_shared_to_feed is text, not true or false": 1,
-    }
+    reasons = "2 × like_count is text, not a whole number; 1 × is_shared_to_feed is text, not true or false"
+    assert rejected.metadata["by_reason"].value == reasons
+    assert rejected.description == f"3 of 6 rows went to stories__rejected: {reasons}."
     assert checks["columns_as_expected"].passed
 
 
@@ -63,9 +63,8 @@ def test_a_declared_column_that_no_row_has_is_named(project: Project) -> None:
     columns = checks_of(project.materialize())["columns_as_expected"]
     assert not columns.passed
     assert columns.severity == dg.AssetCheckSeverity.WARN
-    assert columns.description == "No row has permalink, like_count"
-    assert columns.metadata["missing"].value == ["permalink", "like_count"]
-    assert columns.metadata["other_types"].value == {}
+    assert columns.description == "No row has permalink, like_count."
+    assert {name: value.value for name, value in columns.metadata.items()} == {"missing": "permalink, like_count"}
 
 
 def test_a_missing_column_and_one_beside_are_said_together(project: Project) -> None:
@@ -76,7 +75,7 @@ def test_a_missing_column_and_one_beside_are_said_together(project: Project) -> 
     project.serve(rows={"stories": rows})
     columns = checks_of(project.materialize())["columns_as_expected"]
     assert not columns.passed
-    assert columns.description == "No row has permalink. 2 values of mood are bigint: see mood__v_bigint"
+    assert columns.description == "No row has permalink. 2 values of mood are bigint: see mood__v_bigint."
 
 
 def test_a_column_beside_warns_only_when_values_come_for_it(project: Project) -> None:
@@ -88,7 +87,7 @@ def test_a_column_beside_warns_only_when_values_come_for_it(project: Project) ->
     sandbox.rows["stories"] = [{**row, "mood": "fine"} for row in window_rows(2)]
     columns = checks_of(project.materialize())["columns_as_expected"]
     assert columns.passed
-    assert columns.metadata["other_types"].value == {}
+    assert columns.metadata == {}
     assert "mood__v_bigint" in project.table()[0]
 
 
@@ -97,7 +96,7 @@ def test_an_empty_window_warns_of_nothing(project: Project) -> None:
     project.serve(rows={})
     checks = checks_of(project.materialize())
     assert {name: check.passed for name, check in checks.items()} == dict.fromkeys(checks, True)
-    assert checks["columns_as_expected"].metadata["missing"].value == []
+    assert checks["columns_as_expected"].metadata == {}
     assert checks["no_rows_rejected"].metadata["rows_rejected"].value == 0
 
 
@@ -117,9 +116,9 @@ def test_checks_and_metadata_say_what_is_odd(project: Project) -> None:
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
     rejected, came = checks["no_rows_rejected"], checks["columns_as_expected"]
     assert not rejected.passed
-    assert rejected.metadata["by_reason"].value == {"like_count is text, not a whole number": 1}
+    assert rejected.metadata["by_reason"].value == "1 × like_count is text, not a whole number"
     assert not came.passed
-    assert came.metadata["missing"].value == ["permalink"]
+    assert came.metadata["missing"].value == "permalink"
     assert {check.severity for check in (rejected, came)} == {dg.AssetCheckSeverity.WARN}
     assert len(project.ids()) == 4
 
@@ -133,10 +132,7 @@ def test_a_check_names_values_of_another_type(project: Project) -> None:
     assert result.success
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
     assert not checks["columns_as_expected"].passed
-    assert checks["columns_as_expected"].description == "1 values of mood are bigint: see mood__v_bigint"
-    assert checks["columns_as_expected"].metadata["other_types"].value == {
-        "mood__v_bigint": "1 values of mood are bigint: see mood__v_bigint"
-    }
+    assert checks["columns_as_expected"].description == "1 value of mood is bigint: see mood__v_bigint."
     assert checks["no_rows_rejected"].passed
 
 
@@ -150,14 +146,44 @@ def test_a_check_counts_all_slices_of_a_range(project: Project) -> None:
     result = project.materialize(day=days[0], until=days[1])
     assert result.success
     (check,) = (found for found in result.get_asset_check_evaluations() if found.check_name == "columns_as_expected")
-    assert check.metadata["other_types"].value == {"mood__v_bigint": "3 values of mood are bigint: see mood__v_bigint"}
+    assert check.metadata["other_types"].value == "3 values of mood are bigint: see mood__v_bigint."
 
 
-def test_nothing_is_odd_and_the_checks_pass(project: Project) -> None:
-    """Rows as declared give no warning."""
+def test_what_was_found_is_in_sight_where_nothing_is_odd(project: Project) -> None:
+    """Each check says in words what it has seen: of a day, of an empty one, and of all history."""
     project.serve(rows={"stories": window_rows(5)})
-    result = project.materialize()
-    assert [check.passed for check in result.get_asset_check_evaluations()] == [True, True, True]
+    said = [{name: check.description for name, check in checks_of(result).items()} for result in _three_loads(project)]
+    columns = "Every declared column came, and every value has its column's type."
+    window = "No row is outside of what was asked, and no day is missing between others."
+    assert said == [
+        {
+            "no_rows_rejected": "Each of the 5 rows could be loaded as declared.",
+            "columns_as_expected": columns,
+            "window_as_expected": window,
+        },
+        {"no_rows_rejected": "No rows came.", "columns_as_expected": "No rows came.", "window_as_expected": window},
+        {
+            "no_rows_rejected": "Each of the 5 rows could be loaded as declared.",
+            "columns_as_expected": columns,
+            "window_as_expected": "All history was asked for, so no row can be outside of it.",
+        },
+    ]
+
+
+def _three_loads(project: Project) -> list[dg.ExecuteInProcessResult]:
+    return [project.materialize(), project.materialize(day="2025-04-01"), project.materialize(full_refresh=True)]
+
+
+@pytest.mark.parametrize("odd", [True, False])
+def test_a_check_needs_no_button(project: Project, *, odd: bool) -> None:
+    """All its metadata are numbers and text, which the UI shows; for JSON it shows `[Show JSON]`."""
+    rows = [*window_rows(3), {**window_rows(1)[0], "id": "far", "timestamp": "2025-03-09T00:00:00Z"}]
+    if odd:
+        rows[0] |= {"like_count": "many", "mood": "fine"}
+        rows[1] |= {"mood": 7}
+    project.serve(rows={"stories": rows}, shape=Shape(key=KEY, start_param="from", end_param="to"))
+    values = [value for check in checks_of(project.materialize()).values() for value in check.metadata.values()]
+    assert {type(value) for value in values} == {dg.IntMetadataValue, dg.TextMetadataValue}
 
 
 def test_rows_that_nobody_asked_for_warn(project: Project) -> None:
@@ -179,7 +205,7 @@ def test_an_empty_day_between_full_ones_warns(project: Project) -> None:
     alone = checks_of(project.materialize(day="2025-03-02"))["window_as_expected"]
     assert alone.passed
     ranged = checks_of(project.materialize(day="2025-03-01", until="2025-03-05"))["window_as_expected"]
-    assert ranged.metadata["without_rows"].value == {"2025-03-02": "and some of the days before and after it"}
+    assert ranged.metadata["without_rows"].value == "2025-03-02, and some of the days before and after it"
     alone = checks_of(project.materialize(day="2025-03-02"))["window_as_expected"]
     assert not alone.passed
     assert "2 rows of the day before and 2 of the day after" in alone.description
