@@ -57,8 +57,8 @@ class SyncConfig(dg.Config):
     accept_empty: bool = Field(
         default=False,
         description=(
-            "true: believe the API where it returns nothing of what the table holds rows of. CAUTION with full_refresh: "
-            "an empty answer then empties the table. false: such a run fails, and the table stays as it is."
+            "true: believe the API where it returns nothing of what the table holds rows of. CAUTION with "
+            "full_refresh: an empty answer then empties the table. false: such a run fails and changes nothing."
         ),
     )
 

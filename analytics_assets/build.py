@@ -8,7 +8,7 @@ from analytics_assets.assets import STEP_RETRIES, build_asset
 from analytics_assets.ingest.configured import load_settings
 from analytics_assets.jobs import check_connection, estimate, load_all
 from analytics_assets.partitions import daily_partitions
-from analytics_assets.resources import AnalyticsApi
+from analytics_assets.resources import described_api
 from analytics_assets.schedules import daily_load
 from analytics_assets.translator import DltLoader
 
@@ -25,5 +25,5 @@ def build_definitions(
         schedules=[daily_load(partitions)],
         # one process: DuckDB has one writer, and steps that are processes pay Python's start-up each
         executor=dg.in_process_executor,
-        resources={"analytics_api": AnalyticsApi(), "dlt_loader": DltLoader()} | (resources or {}),
+        resources={"analytics_api": described_api(settings), "dlt_loader": DltLoader()} | (resources or {}),
     )

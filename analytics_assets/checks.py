@@ -65,9 +65,9 @@ def _result(name: str, odd: list[str], fine: str, metadata: dict[str, str | int]
 def _rejected(endpoint: Endpoint, reports: list[WindowReport]) -> dg.AssetCheckResult:
     reasons = sum((Counter(report.rejected) for report in reports), Counter[str]())
     rejected, read = reasons.total(), sum(report.rows_read for report in reports)
-    by_reason = "; ".join(f"{count} × {reason}" for reason, count in reasons.most_common())
+    by_reason = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
     odd = [f"{rejected} of {read} rows went to {endpoint.name}__rejected: {by_reason}."] if rejected else []
-    fine = f"Each of the {read} rows could be loaded as declared." if read else "No rows came."
+    fine = f"{read} of {read} rows could be loaded as declared." if read else "No rows came."
     return _result("no_rows_rejected", odd, fine, {"rows_rejected": rejected, "by_reason": by_reason})
 
 

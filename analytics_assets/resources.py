@@ -1,16 +1,18 @@
 """The one resource: the API, as assets, jobs and sensors reach it."""
 
 import contextlib
+import inspect
+import json
 import logging
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
 import dagster as dg
 from dlt.extract.source import DltSource
-from pydantic import Field
+from pydantic import Field, create_model
 
 from analytics_assets.ingest.collector import collector_at_rest
-from analytics_assets.ingest.configured import load_settings
+from analytics_assets.ingest.configured import load_settings, origin_of
 from analytics_assets.ingest.connection import Verdict, check_endpoint, check_warehouse
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.estimate import Estimate, estimate_window
@@ -20,29 +22,22 @@ from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.window import Window
 from analytics_assets.timeline import put_on_timeline
 
+_WHEN = "The settings, as they were when the definitions were loaded; each run reads them anew when it begins:"
+
 
 class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is handed on as itself
     """The social analytics API.
 
-    A field that is left empty is read from ``.dlt/config.toml`` and the environment when a run begins. The key is no
-    field: run config is stored in clear in Dagster's database, so it comes from ``dlt.secrets["api_key"]`` alone.
+    A field that is left empty (null) is what the settings say when a run begins; one that is filled in for a single run
+    goes before them. The key is no field: run config is stored in clear in Dagster's database, so it comes from
+    ``dlt.secrets["api_key"]`` alone.
     """
 
-    base_url: str | None = Field(
-        default=None, description=f"Overrides the setting. {Settings.model_fields['base_url'].description}"
-    )
-    page_size: int | None = Field(
-        default=None, description=f"Overrides the setting. {Settings.model_fields['page_size'].description}"
-    )
-    max_retries: int | None = Field(
-        default=None, description=f"Overrides the setting. {Settings.model_fields['max_retries'].description}"
-    )
-    backoff_factor: float | None = Field(
-        default=None, description=f"Overrides the setting. {Settings.model_fields['backoff_factor'].description}"
-    )
-    read_timeout: float | None = Field(
-        default=None, description=f"Overrides the setting. {Settings.model_fields['read_timeout'].description}"
-    )
+    base_url: str | None = Field(default=None, description=Settings.model_fields["base_url"].description)
+    page_size: int | None = Field(default=None, description=Settings.model_fields["page_size"].description)
+    max_retries: int | None = Field(default=None, description=Settings.model_fields["max_retries"].description)
+    backoff_factor: float | None = Field(default=None, description=Settings.model_fields["backoff_factor"].description)
+    read_timeout: float | None = Field(default=None, description=Settings.model_fields["read_timeout"].description)
 
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
@@ -77,3 +72,31 @@ class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is h
         """Ask each endpoint for its total in the window and return what loading it takes."""
         settings = self.settings()
         return [estimate_window(endpoint, settings, window) for endpoint in settings.resolved_endpoints]
+
+
+def described_api(settings: Settings) -> AnalyticsApi:
+    """Return the resource with the effective settings in its description and in its fields', for its page in the UI.
+
+    They are told and not set: a default or a bound value would become part of each run's config, and go before what is
+    configured when the run begins.
+    """
+    values = settings.model_dump(mode="json", exclude_none=True)
+    # one of them may be a token
+    values["extra_params"] = dict.fromkeys(settings.extra_params, "***")
+    told = {name: f"`{json.dumps(value)}` ({origin_of(name)})" for name, value in values.items()}
+    lines = "\n".join(f"- {name}: {one}" for name, one in told.items())
+    fields: dict[str, Any] = {
+        name: (
+            field.annotation,
+            Field(default=None, description=f"{field.description}. Unless filled in: {told[name]}"),
+        )
+        for name, field in AnalyticsApi.model_fields.items()
+    }
+    described = create_model(
+        AnalyticsApi.__name__,
+        __base__=AnalyticsApi,
+        __module__=AnalyticsApi.__module__,
+        __doc__=f"{inspect.cleandoc(AnalyticsApi.__doc__ or '')}\n\n{_WHEN}\n\n{lines}",
+        **fields,
+    )
+    return described()

@@ -46,7 +46,7 @@ def test_rows_set_aside_are_counted_by_reason(project: Project) -> None:
     assert not rejected.passed
     assert rejected.severity == dg.AssetCheckSeverity.WARN
     assert rejected.metadata["rows_rejected"].value == 3
-    reasons = "2 × like_count is text, not a whole number; 1 × is_shared_to_feed is text, not true or false"
+    reasons = "like_count is text, not a whole number (2); is_shared_to_feed is text, not true or false (1)"
     assert rejected.metadata["by_reason"].value == reasons
     assert rejected.description == f"3 of 6 rows went to stories__rejected: {reasons}."
     assert checks["columns_as_expected"].passed
@@ -116,7 +116,7 @@ def test_checks_and_metadata_say_what_is_odd(project: Project) -> None:
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
     rejected, came = checks["no_rows_rejected"], checks["columns_as_expected"]
     assert not rejected.passed
-    assert rejected.metadata["by_reason"].value == "1 × like_count is text, not a whole number"
+    assert rejected.metadata["by_reason"].value == "like_count is text, not a whole number (1)"
     assert not came.passed
     assert came.metadata["missing"].value == "permalink"
     assert {check.severity for check in (rejected, came)} == {dg.AssetCheckSeverity.WARN}
@@ -157,13 +157,13 @@ def test_what_was_found_is_in_sight_where_nothing_is_odd(project: Project) -> No
     window = "No row is outside of what was asked, and no day is missing between others."
     assert said == [
         {
-            "no_rows_rejected": "Each of the 5 rows could be loaded as declared.",
+            "no_rows_rejected": "5 of 5 rows could be loaded as declared.",
             "columns_as_expected": columns,
             "window_as_expected": window,
         },
         {"no_rows_rejected": "No rows came.", "columns_as_expected": "No rows came.", "window_as_expected": window},
         {
-            "no_rows_rejected": "Each of the 5 rows could be loaded as declared.",
+            "no_rows_rejected": "5 of 5 rows could be loaded as declared.",
             "columns_as_expected": columns,
             "window_as_expected": "All history was asked for, so no row can be outside of it.",
         },

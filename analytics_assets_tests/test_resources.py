@@ -2,15 +2,17 @@
 
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from analytics_assets.build import build_definitions
 from analytics_assets.ingest.configured import KEY_NAME, SettingError, load_settings
 from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.ingest.settings import Settings
-from analytics_assets.resources import AnalyticsApi
+from analytics_assets.resources import AnalyticsApi, described_api
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.shape import Shape
-from analytics_assets_tests.project import KEY, Project, asked, stories
+from analytics_assets_tests.project import DAY, KEY, KEY_FORMS, Project, asked, stories
 
 # of each field: in the file, in the environment, filled in
 VALUES: dict[str, tuple[Any, Any, Any]] = {
@@ -71,6 +73,44 @@ def test_settings_are_read_when_they_are_wanted(project: Project) -> None:
     assert api.settings().page_size == 100
     project.configure(page_size=7)
     assert api.settings().page_size == 7
+
+
+def test_the_effective_settings_are_in_sight_and_no_secret_is(project: Project) -> None:
+    """On the resource's page: each setting, its value and where it comes from; of parameters only their names."""
+    project.write("config.toml", '\n[analytics_api.extra_params]\ntoken = "tok-123456"\n')
+    project.configure(page_size=50, endpoints__stories__path="/v3/stories")
+    api = described_api(load_settings())
+    page = str(api.get_resource_definition().description)
+    assert page.startswith("The social analytics API.")
+    for line in (
+        '- base_url: `"https://api.example.com"` (from .dlt/config.toml)',
+        "- page_size: `50` (from ANALYTICS_API__PAGE_SIZE)",
+        "- max_retries: `3` (default)",
+        '- extra_params: `{"token": "***"}` (from .dlt/config.toml)',
+        '- endpoints: `{"stories": {"path": "/v3/stories"}}` (from ANALYTICS_API__ENDPOINTS__STORIES__PATH)',
+    ):
+        assert line in page.splitlines()
+    assert [line.partition(":")[0] for line in page.splitlines() if line.startswith("- ")] == [
+        f"- {name}" for name in Settings.model_fields
+    ]
+    description = str(type(api).model_fields["page_size"].description)
+    assert description == "Rows asked for per page. Unless filled in: `50` (from ANALYTICS_API__PAGE_SIZE)"
+    assert not any(secret in page for secret in (*KEY_FORMS, "tok-123456"))
+
+
+def test_what_is_in_sight_does_not_freeze(project: Project) -> None:
+    """What is configured after the definitions were loaded counts for the next run, below what that fills in."""
+    sandbox = project.serve(rows={"stories": stories(1)})
+    project.configure(page_size=50)
+    job = build_definitions().resolve_job_def("load_all")
+    project.configure(page_size=7)
+    instance = project.instance()
+    for config in ({}, {"resources": {"analytics_api": {"config": {"page_size": 9}}}}):
+        result = job.execute_in_process(
+            partition_key=DAY, asset_selection=[dg.AssetKey("stories")], instance=instance, run_config=config
+        )
+        assert result.success
+    assert [params["limit"] for _, params in asked(sandbox)] == ["7", "9"]
 
 
 def test_each_endpoint_has_a_verdict_at_the_vendors_path(project: Project, waits: list[float]) -> None:

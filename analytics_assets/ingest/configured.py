@@ -44,6 +44,16 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         raise SettingError(_in_words(error)) from None
 
 
+def origin_of(name: str) -> str:
+    """Say in words where the value of a setting comes from: its variable, the configuration file, or the default."""
+    variable = _variable(SECTION, name)
+    # those of an endpoint are variables of their own
+    found = sorted(one for one in os.environ if one == variable or one.startswith(f"{variable}__"))
+    if found:
+        return f"from {', '.join(found)}"
+    return "from .dlt/config.toml" if dlt.config.get(f"{SECTION}.{name}") is not None else "default"
+
+
 def load_key(settings: Settings) -> str:
     """Read the API key, at run time, from ``dlt.secrets["api_key"]``: ``API_KEY`` or ``.dlt/secrets.toml``.
 
