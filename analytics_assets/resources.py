@@ -1,7 +1,6 @@
 """The one resource: the API, as assets, jobs and sensors reach it."""
 
 import contextlib
-import inspect
 import json
 import logging
 from collections.abc import Iterator
@@ -22,7 +21,11 @@ from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.window import Window
 from analytics_assets.timeline import put_on_timeline
 
-_WHEN = "The settings, as they were when the definitions were loaded; each run reads them anew when it begins:"
+_PAGE = (
+    "The social analytics API, and the settings as they were when the definitions were loaded. Each run reads them anew "
+    "when it begins, and a field that is filled in for a single run goes before them. The key is none of them: it comes "
+    "from `API_KEY` or `.dlt/secrets.toml`.\n\n"
+)
 
 
 class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is handed on as itself
@@ -83,20 +86,18 @@ def described_api(settings: Settings) -> AnalyticsApi:
     values = settings.model_dump(mode="json", exclude_none=True)
     # one of them may be a token
     values["extra_params"] = dict.fromkeys(settings.extra_params, "***")
-    told = {name: f"`{json.dumps(value)}` ({origin_of(name)})" for name, value in values.items()}
-    lines = "\n".join(f"- {name}: {one}" for name, one in told.items())
-    fields: dict[str, Any] = {
-        name: (
-            field.annotation,
-            Field(default=None, description=f"{field.description}. Unless filled in: {told[name]}"),
-        )
-        for name, field in AnalyticsApi.model_fields.items()
-    }
+    told = {name: (json.dumps(value), origin_of(name)) for name, value in values.items()}
+    lines = "\n".join(f"- {name}: `{value}` ({origin})" for name, (value, origin) in told.items())
+    fields: dict[str, Any] = {}
+    for name, field in AnalyticsApi.model_fields.items():
+        value, origin = told[name]
+        description = f"{field.description}. In force: {value} ({origin}), unless a run fills it in"
+        fields[name] = (field.annotation, Field(default=None, description=description))
     described = create_model(
         AnalyticsApi.__name__,
         __base__=AnalyticsApi,
         __module__=AnalyticsApi.__module__,
-        __doc__=f"{inspect.cleandoc(AnalyticsApi.__doc__ or '')}\n\n{_WHEN}\n\n{lines}",
+        __doc__=_PAGE + lines,
         **fields,
     )
     return described()
