@@ -10,13 +10,11 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
 import dagster as dg
 from dlt.common.destination.exceptions import DestinationException
-from dotenv import load_dotenv
 from rich.console import Console
 from rich.markup import escape
 
@@ -32,6 +30,7 @@ from analytics_assets.commands.demo_tables import (
     table_contents,
 )
 from analytics_assets.commands.demo_watch import LoadWatch
+from analytics_assets.commands.here import enter_project, refuse_arguments
 from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.errors import explain
 from analytics_assets.ingest.settings import Settings
@@ -41,6 +40,8 @@ from analytics_assets.sandbox.server import SandboxServer
 
 DAYS = 30
 
+_HELP = f"""Load the last {DAYS} days of a sandbox API into the configured warehouse, through Dagster, and show what
+arrived. It takes no arguments."""
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _INTERRUPTED = 130
 # during a load, and at other moments of a run
@@ -54,8 +55,7 @@ class DemoError(Exception):
 def main(sandbox: Sandbox | None = None) -> int:
     """Run the demo in the working directory and return the exit code: 0 when everything arrived."""
     try:
-        # Dagster's commands read .env too; else they and the demo could mean two warehouses
-        load_dotenv(".env", override=True)
+        enter_project()
         with _console() as console, SandboxServer(sandbox) as server:
             _point_at(server)
             _demo(console, server.url)
@@ -86,15 +86,11 @@ def run(sandbox: Sandbox | None = None) -> NoReturn:
 
 def _point_at(server: SandboxServer) -> None:
     """Make this process load from the sandbox; raises ``DemoError`` where that would do harm."""
-    if not Path("dagster.yaml").is_file():
-        raise DemoError("there is no dagster.yaml here; run it in the project's folder")
     configured = load_settings().base_url
     if configured != Settings().base_url and urlsplit(configured).hostname not in _LOOPBACK:
         raise DemoError(
             f"{configured} is configured, and made-up rows would mix with its own; unset it or use a fresh clone"
         )
-    # the same instance that `dagster dev` makes of this folder's dagster.yaml
-    os.environ.setdefault("DAGSTER_HOME", str(Path.cwd()))
     os.environ["ANALYTICS_API__BASE_URL"] = server.url
     os.environ["API_KEY"] = server.sandbox.shape.key
 
@@ -186,4 +182,5 @@ def _console() -> Iterator[Console]:
 
 
 if __name__ == "__main__":
+    refuse_arguments("make demo", _HELP)
     run()

@@ -16,14 +16,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
-from dotenv import load_dotenv
 
+from analytics_assets.commands.here import enter_project, refuse_arguments
 from analytics_assets.ingest.configured import SettingError, load_key, load_settings
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.server import SandboxServer, stop_on_signals
 from analytics_assets.sandbox.shape import Shape
 
+_HELP = """Open Dagster's UI on the runs of this folder, with the sandbox API unless a real one is configured. It takes
+no arguments; PORT in the environment chooses the UI's port (3000)."""
 _HOST = "127.0.0.1"
 _UI_PORT = 3000
 _SANDBOX_PORT = 8765
@@ -62,12 +64,8 @@ def main() -> int:
 
 def _start(running: contextlib.ExitStack) -> None:
     """Start what is needed, say so in four lines, and return only when Dagster ends by itself."""
-    if not Path("dagster.yaml").is_file():
-        raise DevError("there is no dagster.yaml in this folder; run make dev in the project's folder")
-    # Dagster reads .env on top of the environment, so what is decided here has to know it
-    load_dotenv(".env", override=True)
-    # else `dagster dev` works in a folder that it removes, and that a `kill -9` leaves behind
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path.cwd())))
+    enter_project()
+    home = Path(os.environ["DAGSTER_HOME"])
     port = _ui_port()
     address = f"http://{_HOST}:{port}"
     running.enter_context(_the_only_one(home, address))
@@ -196,4 +194,5 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    refuse_arguments("make dev", _HELP)
     sys.exit(main())
