@@ -1,23 +1,32 @@
 """The assembly, as a function, so that tests can put other resources in."""
 
+import logging
 from typing import Any
 
 import dagster as dg
 
 from analytics_assets.assets import STEP_RETRIES, build_asset
-from analytics_assets.ingest.configured import load_settings
+from analytics_assets.ingest.configured import load_settings, misplaced_settings
+from analytics_assets.ingest.warehouse.destination import check_destination
 from analytics_assets.jobs import check_connection, estimate, load_all
 from analytics_assets.partitions import daily_partitions
 from analytics_assets.resources import described_api
 from analytics_assets.schedules import daily_load
 from analytics_assets.translator import DltLoader
 
+_LOG = logging.getLogger("analytics_assets")
+
 
 def build_definitions(
     resources: dict[str, Any] | None = None, retry_policy: dg.RetryPolicy = STEP_RETRIES
 ) -> dg.Definitions:
-    """Return all definitions. Reads the settings, but no key; opens no connection and writes nothing."""
+    """Return all definitions. Reads the settings, but no key; opens no connection and writes nothing.
+
+    Raises ``SettingError`` where a setting is wrong. What only looks like a setting is warned of.
+    """
     settings = load_settings()
+    for sentence in (*misplaced_settings(), *check_destination()):
+        _LOG.warning(sentence)
     partitions = daily_partitions(settings)
     return dg.Definitions(
         assets=[build_asset(endpoint, partitions, retry_policy) for endpoint in settings.resolved_endpoints],

@@ -7,19 +7,32 @@ Precedence, weakest first: the defaults of ``Settings``, ``[analytics_api]`` in 
 import datetime as dt
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import dlt
+from dlt.common.runtime import run_context
 from pydantic import BaseModel, ValidationError
 
 from analytics_assets.ingest.endpoints import ENDPOINTS
-from analytics_assets.ingest.settings import EndpointOverrides, Settings
+from analytics_assets.ingest.misspelt import (
+    alike,
+    did_you_mean,
+    given_names,
+    given_variables,
+    looks_like,
+    misplaced_names,
+)
+from analytics_assets.ingest.settings import EndpointOverrides, Settings, no_such_endpoint
 
 SECTION = "analytics_api"
 KEY_NAME = "api_key"
 _SHORTEST_KEY = 8
+# what somebody calls a key who looks for a setting to put it into
+_KEY_LIKE = (KEY_NAME, "key", "token", "api_token", "access_token", "secret", "password")
+_WHERE_THE_KEY_GOES = 'the environment variable API_KEY, or api_key = "…" at the top of .dlt/secrets.toml'
 
 
 class SettingError(ValueError):
@@ -31,13 +44,14 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
 
     Raises ``SettingError`` naming each wrong or unknown setting, its value, and what is allowed.
     """
+    _refuse_other_folder()
+    _refuse_unknown_variables()
     values = _configured(Settings, (SECTION,)) | {k: v for k, v in (overrides or {}).items() if v is not None}
     values["endpoints"] = {
         name: leaves
         for name in {*(endpoint.name for endpoint in ENDPOINTS), *values.get("endpoints", {})}
         if (leaves := _configured(EndpointOverrides, (SECTION, "endpoints", name)))
     }
-    _refuse_unknown_environment()
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -63,8 +77,7 @@ def load_key(settings: Settings) -> str:
     # `.get(…, str)`, for `dlt.secrets[...]` guesses types: a key `0012` would become the number 12
     key = dlt.secrets.get(KEY_NAME, str)
     if not key or not key.strip():
-        msg = 'no API key: set the environment variable API_KEY, or api_key = "…" in .dlt/secrets.toml'
-        raise SettingError(msg)
+        raise SettingError(f"no API key: set {_WHERE_THE_KEY_GOES}.{_misplaced_key()}")
     key = key.strip()
     if not (key.isascii() and key.isprintable()):
         # http.client would quote the whole key in its error
@@ -122,21 +135,61 @@ def _configured(model: type[BaseModel], sections: tuple[str, ...]) -> dict[str, 
     return found
 
 
-def _variable(*sections: str) -> str:
-    """Name the environment variable that dlt looks up for a setting."""
-    return "__".join(sections).upper()
+def _refuse_other_folder() -> None:
+    """Refuse to run on defaults where the project is started in a folder that has none of its settings.
+
+    Else it would load from another API into a second warehouse, by dlt's own defaults, and all would be green.
+    """
+    settings, project = Path(run_context.active().settings_dir), Path(__file__).parents[2]
+    if not settings.is_dir() and (project / settings.name).is_dir():
+        what = f"there is no folder {settings.absolute()}; the project's settings are in {project}"
+        how = "or set DLT_PROJECT_DIR (settings), DLT_LOCAL_DIR (DuckDB file) and DAGSTER_HOME (history of runs) to it"
+        raise SettingError(f"{what}. Start Dagster in that folder, {how}.")
 
 
-def _refuse_unknown_environment() -> None:
+def _refuse_unknown_variables() -> None:
     """Refuse a mistyped ``ANALYTICS_API__…`` variable, which dlt would pass over in silence."""
-    prefix = _variable(SECTION, "")
-    known = {_variable(SECTION, name) for name in Settings.model_fields}
-    for endpoint in ENDPOINTS:
-        known |= {_variable(SECTION, "endpoints", endpoint.name, name) for name in EndpointOverrides.model_fields}
-    for variable in sorted(os.environ):
-        if variable.startswith(prefix) and variable not in known:
-            msg = f"environment variable {variable}: no such setting; known are {', '.join(sorted(known))}"
-            raise SettingError(msg)
+    known = _names()
+    for given in given_variables():
+        name = ".".join(given.below((SECTION,)))
+        if name and name not in known:
+            raise SettingError(f"{given}: {_no_such_setting(name, given.like)}")
+
+
+def misplaced_settings() -> list[str]:
+    """Return a sentence for each name that was probably meant to be a setting, and is none where it stands."""
+    return misplaced_names((SECTION,), _names())
+
+
+def _misplaced_key() -> str:
+    """Say which names look as if the key had been put there."""
+    found = [
+        str(given)
+        for given in given_names()
+        if any(looks_like("_".join(given.path), name) for name in (KEY_NAME, f"{SECTION}_key", f"{SECTION}_{KEY_NAME}"))
+    ]
+    return f" What is set is {' and '.join(found)}." if found else ""
+
+
+def _names() -> list[str]:
+    """Return the names of all settings, those of an endpoint with dots: ``endpoints.stories.path``."""
+    fields = [f"endpoints.{endpoint.name}.{name}" for endpoint in ENDPOINTS for name in EndpointOverrides.model_fields]
+    return [*(name for name in Settings.model_fields if name != "endpoints"), *fields]
+
+
+def _no_such_setting(name: str, spelt: Callable[[str], str]) -> str:
+    """Say what may have been meant by a name that is no setting. ``spelt`` writes one as it would be given there."""
+    *_, last = parts = name.split(".")
+    if any(looks_like(last, one) for one in _KEY_LIKE):
+        return f"the API key is not a setting. Put it into {_WHERE_THE_KEY_GOES}."
+    if name == "endpoints":
+        return f"each field of an endpoint is set by itself, as in {spelt(f'{SECTION}.endpoints.stories.path')}."
+    if parts[0] == "endpoints":
+        if parts[1] not in {endpoint.name for endpoint in ENDPOINTS}:
+            return no_such_endpoint(parts[1])
+        return f"there is no such setting. An endpoint has {', '.join(EndpointOverrides.model_fields)}."
+    meant = [spelt(f"{SECTION}.{one}") for one in alike(name, (*Settings.model_fields, *_names()))]
+    return f"there is no such setting.{did_you_mean(meant) or ' The table in README.md lists all settings.'}"
 
 
 def _in_words(error: ValidationError) -> str:
@@ -149,7 +202,7 @@ def _in_words(error: ValidationError) -> str:
         if problem["type"] == "extra_forbidden":
             # without its value: an `api_key` that strayed here is one
             shown = ""
-            allowed = f"no such setting; known are {', '.join(Settings.model_fields)}"
+            allowed = _no_such_setting(".".join(str(part) for part in problem["loc"]), str)
         lines.append(f"{name}{shown}: {allowed}")
     return "\n".join(lines)
 

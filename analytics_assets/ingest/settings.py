@@ -10,11 +10,30 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
+from analytics_assets.ingest.misspelt import alike, did_you_mean
 
 NewColumns = Literal["add", "ignore", "fail"]
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _NonEmpty = Annotated[str, Field(min_length=1)]
 _Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+def _json(text: str, kind: type, what: str) -> object:
+    """Read JSON of a kind; raises ``ValueError`` saying what it has to be."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, kind):
+        raise ValueError(f"must be {what}")  # noqa: TRY004 (pydantic words a ValueError alone)
+    return value
+
+
+def no_such_endpoint(name: str) -> str:
+    """Say that there is no endpoint of a name, and which there are."""
+    known = [endpoint.name for endpoint in ENDPOINTS]
+    meant = did_you_mean(alike(name, known)) or f" The endpoints are {', '.join(known)}."
+    return f"there is no endpoint {name!r}.{meant}"
 
 
 class EndpointOverrides(BaseModel):
@@ -30,7 +49,9 @@ class EndpointOverrides(BaseModel):
     @classmethod
     def _from_environment(cls, value: object) -> object:
         """Accept the JSON list that an environment variable has to be where the id is several fields."""
-        return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
+        if not (isinstance(value, str) and value.strip().startswith("[")):
+            return value
+        return _json(value, list, 'a field, or a JSON list of fields, such as ["account", "day"]')
 
 
 class Settings(BaseModel):
@@ -128,7 +149,8 @@ class Settings(BaseModel):
     @classmethod
     def _from_environment(cls, value: object) -> object:
         """Accept the JSON object that an environment variable has to be."""
-        return json.loads(value) if isinstance(value, str) else value
+        what = 'a JSON object, such as {"fields": "all", "version": "2"}'
+        return _json(value, dict, what) if isinstance(value, str) else value
 
     @field_validator("timezone")
     @classmethod
@@ -141,10 +163,9 @@ class Settings(BaseModel):
     @field_validator("endpoints")
     @classmethod
     def _are_known(cls, value: dict[str, EndpointOverrides]) -> dict[str, EndpointOverrides]:
-        known = [endpoint.name for endpoint in ENDPOINTS]
-        if unknown := sorted(set(value) - set(known)):
-            msg = f"unknown endpoint {unknown}; known are {known}"
-            raise ValueError(msg)
+        for name in value:
+            if name not in {endpoint.name for endpoint in ENDPOINTS}:
+                raise ValueError(no_such_endpoint(name))
         return value
 
     @model_validator(mode="after")

@@ -1,10 +1,11 @@
 """Where a setting and the key come from, and how a wrong one is told."""
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 
-from analytics_assets.ingest.configured import SettingError, load_key, load_settings
+from analytics_assets.ingest.configured import SettingError, load_key, load_settings, misplaced_settings
 from analytics_assets.ingest.settings import EndpointOverrides, Settings
 from analytics_assets.ingest.source import build_source
 from analytics_assets_tests.project import KEY, WINDOW, Project, endpoint_of, reload_settings, stories
@@ -139,37 +140,133 @@ def test_several_wrong_values_are_all_named(project: Project) -> None:
     ]
 
 
-def test_an_unknown_name_in_the_file_is_refused(project: Project) -> None:
-    """A misspelt setting is told, with all the names there are, not passed over."""
-    project.write("config.toml", "\n[analytics_api.endpoints.stories]\npaht = '/x'\n")
-    with pytest.raises(SettingError, match=r"analytics_api\.endpoints\.stories\.paht"):
-        load_settings()
-
-
-def test_an_unknown_name_lists_every_setting(project: Project) -> None:
-    """The message lists every setting."""
-    _set_in_file(project, "config.toml", "pagesize = 5")
+@pytest.mark.parametrize(
+    ("lines", "refusal"),
+    [
+        ("pagesize = 5", "pagesize: there is no such setting. Did you mean analytics_api.page_size?"),
+        (
+            "backoff = 5",
+            "backoff: there is no such setting. Did you mean analytics_api.backoff_factor?",
+        ),
+        ("colour = 5", "colour: there is no such setting. The table in README.md lists all settings."),
+        (
+            '[analytics_api.endpoint.stories]\npath = "/x"',
+            "endpoint: there is no such setting. Did you mean analytics_api.endpoints?",
+        ),
+        (
+            '[analytics_api.endpoints.stories]\npaht = "/x"',
+            "endpoints.stories.paht: there is no such setting. An endpoint has path, cursor, id.",
+        ),
+    ],
+)
+def test_an_unknown_name_in_the_file_is_refused(project: Project, lines: str, refusal: str) -> None:
+    """A misspelt setting is told, with what was meant, or where all of them stand; never with all of them."""
+    _set_in_file(project, "config.toml", lines)
     with pytest.raises(SettingError) as caught:
         load_settings()
-    assert str(caught.value).startswith("analytics_api.pagesize: no such setting; known are ")
-    assert all(name in str(caught.value) for name in Settings.model_fields)
+    assert str(caught.value) == f"analytics_api.{refusal}"
 
 
-def test_an_unknown_endpoint_is_refused(project: Project) -> None:
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("storys", "Did you mean stories or story_insights?"),
+        ("reels", "The endpoints are media_insights, user_insights, stories, story_insights."),
+    ],
+)
+@pytest.mark.parametrize("where", ["config.toml", "environment"])
+def test_an_unknown_endpoint_is_refused(project: Project, where: str, name: str, answer: str) -> None:
     """Overrides for an endpoint that does not exist are a mistake."""
-    project.write("config.toml", "\n[analytics_api.endpoints.reels]\npath = '/x'\n")
-    with pytest.raises(SettingError, match=r"reels.*known are.*stories"):
+    if where == "environment":
+        project.configure(**{f"endpoints__{name}__path": "/x"})
+    else:
+        project.write("config.toml", f"\n[analytics_api.endpoints.{name}]\npath = '/x'\n")
+    with pytest.raises(SettingError) as caught:
         load_settings()
+    assert str(caught.value).endswith(f": there is no endpoint '{name}'. {answer}")
 
 
-@pytest.mark.parametrize("variable", ["PAGESIZE", "API_KEY", "ENDPOINTS__REELS__PATH", "ENDPOINTS__STORIES__PAHT"])
-def test_an_unknown_variable_is_refused(project: Project, variable: str) -> None:
-    """A misspelt variable is told by its name and not its value."""
+@pytest.mark.parametrize(
+    ("variable", "answer"),
+    [
+        ("PAGESIZE", "there is no such setting. Did you mean ANALYTICS_API__PAGE_SIZE?"),
+        ("RETRIES", "there is no such setting. Did you mean ANALYTICS_API__MAX_RETRIES?"),
+        ("ENDPOINTS__STORIES__PAHT", "there is no such setting. An endpoint has path, cursor, id."),
+        (
+            "ENDPOINT__STORIES__PATH",
+            "there is no such setting. Did you mean ANALYTICS_API__ENDPOINTS__STORIES__PATH?",
+        ),
+        ("ENDPOINTS", "each field of an endpoint is set by itself, as in ANALYTICS_API__ENDPOINTS__STORIES__PATH."),
+        *(
+            (
+                name,
+                "the API key is not a setting. Put it into the environment variable API_KEY, or api_key = ",
+            )
+            for name in ("API_KEY", "APIKEY", "KEY", "TOKEN", "ACCESS_TOKEN", "ENDPOINTS__STORIES__API_KEY")
+        ),
+    ],
+)
+def test_an_unknown_variable_is_refused(project: Project, variable: str, answer: str) -> None:
+    """A misspelt variable is told by its name and not its value, with what was meant."""
     project.configure(**{variable: KEY})
     with pytest.raises(SettingError) as caught:
         load_settings()
-    assert f"ANALYTICS_API__{variable}: no such setting; known are" in str(caught.value)
+    assert str(caught.value).startswith(f"the environment variable ANALYTICS_API__{variable}: {answer}")
     assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("ANALYTICS_API_PAGE_SIZE", "ANALYTICS_API__PAGE_SIZE"),
+        ("ANALYTICS_API_PAGESIZE", "ANALYTICS_API__PAGE_SIZE"),
+        ("ANALYTIC_API__PAGE_SIZE", "ANALYTICS_API__PAGE_SIZE"),
+        ("ANALYITCS_API__PAGE_SIZE", "ANALYTICS_API__PAGE_SIZE"),
+        ("ANALYTICS__API__PAGE_SIZE", "ANALYTICS_API__PAGE_SIZE"),
+        ("analytics_api__page_size", "ANALYTICS_API__PAGE_SIZE"),
+        ("ANALYTICS_API_ENDPOINTS_STORIES_PATH", "ANALYTICS_API__ENDPOINTS__STORIES__PATH"),
+        ("ANALYTICSAPI__ENDPOINTS__STORIES__ID", "ANALYTICS_API__ENDPOINTS__STORIES__ID"),
+    ],
+)
+def test_a_misspelt_prefix_is_warned_of(monkeypatch: pytest.MonkeyPatch, variable: str, meant: str) -> None:
+    """It may be another program's, so it stops nothing; but it is told, without its value."""
+    monkeypatch.setenv(variable, "5")
+    assert misplaced_settings() == [f"Not a setting: the environment variable {variable}. Did you mean {meant}?"]
+    assert load_settings() == Settings()
+
+
+def test_a_misspelt_table_is_warned_of(project: Project) -> None:
+    """The same for dlt's files, by the name of the file; one in capital letters is another one for dlt."""
+    project.write("config.toml", "\n[analytic_api]\npage_size = 5\n")
+    project.write("secrets.toml", "\n[ANALYTICS_API]\nmax_retries = 5\n")
+    assert sorted(misplaced_settings()) == [
+        "Not a setting: ANALYTICS_API.max_retries in .dlt/secrets.toml. Did you mean analytics_api.max_retries?",
+        "Not a setting: analytic_api.page_size in .dlt/config.toml. Did you mean analytics_api.page_size?",
+    ]
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "ANALYTICS_API_KEY",
+        "ANALYTICS_API_URL",
+        "ANALYTICS_API_TOKEN",
+        "ANALYTICS_API_VERSION",
+        "ANALYTICS_API_ENDPOINT",
+        "ANALYTICS_API_EU__BASE_URL",
+        "ANALYTICS_API_2__BASE_URL",
+        "ANALYTICS_API2__BASE_URL",
+        "ANALYTICS_BASE_URL",
+        "GOOGLE_ANALYTICS_API_BASE_URL",
+        "BASE_URL",
+        "TIMEZONE",
+        "SOURCES__ANALYTICS_API__PAGE_SIZE",
+    ],
+)
+def test_other_names_are_nobody_s_business(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """Names of other programs, and those of a second vendor's project on the same machine, are not warned of."""
+    monkeypatch.setenv(variable, "5")
+    assert misplaced_settings() == []
 
 
 @pytest.mark.parametrize(
@@ -192,7 +289,7 @@ def test_a_secret_in_a_wrong_place_is_not_repeated(project: Project, url: str) -
 def test_a_key_under_the_settings_is_not_repeated(project: Project, file: str) -> None:
     """`api_key` under `[analytics_api]` is no setting; the message names it without its value."""
     _set_in_file(project, file, f'api_key = "{KEY}"')
-    with pytest.raises(SettingError, match=r"analytics_api\.api_key: no such setting") as caught:
+    with pytest.raises(SettingError, match=r"analytics_api\.api_key: the API key is not a setting\. Put it") as caught:
         load_settings()
     assert KEY not in str(caught.value)
 
@@ -221,6 +318,48 @@ def test_a_missing_key_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setenv("API_KEY", key)
     with pytest.raises(SettingError, match=r"API_KEY.*secrets\.toml"):
         load_key(load_settings())
+
+
+@pytest.mark.parametrize("variable", ["ANALYTICS_API_KEY", "APIKEY", "API_KEYS", "API__KEY"])
+def test_a_key_that_stands_under_another_name_is_found(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """The message names the variable, and never what it holds."""
+    monkeypatch.delenv("API_KEY")
+    monkeypatch.setenv(variable, KEY)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(SettingError) as caught:
+        load_key(load_settings())
+    assert str(caught.value).endswith(f"secrets.toml. What is set is the environment variable {variable}.")
+    assert KEY not in str(caught.value)
+
+
+def test_a_key_in_the_wrong_file_is_found(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dlt reads no secret from `.dlt/config.toml`."""
+    monkeypatch.delenv("API_KEY")
+    path = project.path / ".dlt" / "config.toml"
+    path.write_text(f'api_key = "{KEY}"\n{path.read_text()}')
+    reload_settings()
+    with pytest.raises(SettingError, match=r"What is set is api_key in \.dlt/config\.toml\.$"):
+        load_key(load_settings())
+
+
+@pytest.mark.parametrize("made", ["folder", "DLT_PROJECT_DIR"])
+def test_without_its_settings_the_project_does_not_load(
+    project: Project, monkeypatch: pytest.MonkeyPatch, made: str
+) -> None:
+    """Started in another folder it would be green on defaults; the message says where its settings are."""
+    elsewhere = project.path / "elsewhere"
+    elsewhere.mkdir()
+    if made == "folder":
+        monkeypatch.chdir(elsewhere)
+    else:
+        monkeypatch.setenv("DLT_PROJECT_DIR", str(elsewhere))
+    with pytest.raises(SettingError) as caught:
+        load_settings()
+    own = Path(__file__).parents[2]
+    assert str(caught.value).startswith(
+        f"there is no folder {elsewhere / '.dlt'}; the project's settings are in {own}. Start Dagster in that folder, "
+        "or set DLT_PROJECT_DIR (settings), DLT_LOCAL_DIR (DuckDB file) and DAGSTER_HOME"
+    )
 
 
 def test_white_space_around_a_key_is_not_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:

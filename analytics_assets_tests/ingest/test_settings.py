@@ -54,3 +54,28 @@ def test_every_setting_is_described() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
         assert "|" not in field.description, name
+
+
+@pytest.mark.parametrize("text", ["{v: 2}", "v=2", "[1]", "5", "null", ""])
+def test_wrong_json_is_answered_with_an_example(project: Project, text: str) -> None:
+    """Not with what the parser says: which kind of JSON it has to be, and one that is right."""
+    project.configure(extra_params=text)
+    with pytest.raises(SettingError) as caught:
+        load_settings()
+    refusal = f"analytics_api.extra_params = {text!r}: must be a JSON object, such as "
+    assert str(caught.value).startswith(refusal)
+    example = str(caught.value).removeprefix(refusal)
+    project.configure(extra_params=example)
+    assert load_settings().extra_params == {"fields": "all", "version": "2"}
+
+
+@pytest.mark.parametrize("text", ['["account", "day"', "[account, day]", " [account]"])
+def test_a_wrong_list_of_fields_is_answered_with_an_example(project: Project, text: str) -> None:
+    """The same for an id of several fields."""
+    project.configure(endpoints__stories__id=text)
+    with pytest.raises(SettingError) as caught:
+        load_settings()
+    assert str(caught.value) == (
+        f"analytics_api.endpoints.stories.id = {text!r}: must be a field, or a JSON list of fields, such as "
+        '["account", "day"]'
+    )

@@ -1,13 +1,22 @@
 """The dlt destination that ``[destination.warehouse]`` names, with what a load of this project needs of it."""
 
 import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dlt
+import dlt.destinations
+from dlt.common.configuration.exceptions import ConfigFieldMissingException, InvalidNativeValue
 from dlt.common.destination import AnyDestination, Destination
+from dlt.common.destination.exceptions import UnknownDestinationModule
+from dlt.common.destination.reference import DestinationReference
+from dlt.common.runtime import run_context
 from dlt.common.typing import TLoaderFileFormat
 
+from analytics_assets.ingest.configured import SettingError
 from analytics_assets.ingest.departures import destination_arguments, resolve_once
+from analytics_assets.ingest.misspelt import alike, did_you_mean, given_names, misplaced_names
 
 DESTINATION = "warehouse"
 DATASET = "analytics"
@@ -18,13 +27,33 @@ HAS_LOCK = frozenset({"duckdb", "postgres"})
 """The kinds of warehouse whose one writer is held by a lock that goes with its holder."""
 
 
+_SECTION = ("destination", DESTINATION)
+_NO_WAREHOUSES = {"destination", "dummy"}
+_GIVEN_BY_PIPELINE = {"dataset_name", "local_dir"}
+_WHOLE_ADDRESS = "DESTINATION__WAREHOUSE__CREDENTIALS=postgresql://user:password@host:5432/database"
+
+
 def destination_kind() -> str:
     """Return the destination's type as the config names it, such as ``duckdb`` or ``postgres``."""
-    return str(dlt.config.get(f"destination.{DESTINATION}.destination_type", str) or "duckdb").rpartition(".")[2]
+    return _destination_type().rpartition(".")[2]
+
+
+def check_destination() -> list[str]:
+    """Raise ``SettingError`` where dlt has no such destination, or its driver is not installed.
+
+    No connection is opened, and no credentials are read. Returns what to warn of: names that were probably meant for
+    the destination and that dlt does not read, and a DuckDB file that is not where the project is.
+    """
+    sentences = misplaced_names(_SECTION, _known_names(_factory()))
+    return [*sentences, *_second_file()] if destination_kind() == "duckdb" else sentences
 
 
 def open_destination() -> tuple[AnyDestination, str]:
-    """Return the destination, and the dataset that this run's rows are staged in before they are merged."""
+    """Return the destination, and the dataset that this run's rows are staged in before they are merged.
+
+    Raises ``SettingError`` where it cannot be had as it is configured, without credentials for example.
+    """
+    _factory()
     staging = f"{DATASET}_staging"
     arguments: dict[str, Any] = {}
     if destination_kind() in HAS_LOCK:
@@ -33,7 +62,78 @@ def open_destination() -> tuple[AnyDestination, str]:
         # No lock keeps two runs apart, and in one staging dataset dlt would merge one run's rows as the other's.
         staging += f"_{uuid.uuid4().hex[:8]}"
     # not `dlt.destination`, which keeps `loader_parallelism_strategy` to itself
-    destination = Destination.from_reference(DESTINATION, staging_dataset_name_layout=staging, **arguments)
+    destination = Destination.from_reference(
+        _destination_type(), destination_name=DESTINATION, staging_dataset_name_layout=staging, **arguments
+    )
     if destination is None:
         raise AssertionError(DESTINATION)
+    _require_credentials(destination)
     return resolve_once(destination), staging
+
+
+def _destination_type() -> str:
+    return str(dlt.config.get(f"{'.'.join(_SECTION)}.destination_type", str) or "duckdb")
+
+
+def _factory() -> AnyDestination:
+    named = _destination_type()
+    is_wrong = f"{'.'.join(_SECTION)}.destination_type = {named!r}"
+    try:
+        factory = DestinationReference.ensure_factory(DestinationReference.find(named))()
+    except UnknownDestinationModule:
+        known = sorted({*dlt.destinations.__all__} - _NO_WAREHOUSES)
+        meant = did_you_mean(alike(named, known)) or f" It has {', '.join(known)}."
+        raise SettingError(f"{is_wrong}: dlt has no such destination.{meant}") from None
+    try:
+        _ = factory.client_class
+    except ImportError as error:
+        install = f"pip install 'dlt[{destination_kind()}]'"
+        raise SettingError(f"{is_wrong}: its driver is not installed ({error}). Install it: {install}") from None
+    return factory
+
+
+def _second_file() -> Iterator[str]:
+    """Say that rows go into a file of the working directory, where the project that is meant is in another one."""
+    context = run_context.active()
+    project, local = Path(context.run_dir).resolve(), Path(context.local_dir).resolve()
+    if project != local and not any(given.below(_SECTION)[:1] == ("credentials",) for given in given_names()):
+        yield f"Rows go into a file in {local}, and not in {project}, where the settings are. Is DLT_LOCAL_DIR missing?"
+
+
+def _require_credentials(destination: AnyDestination) -> None:
+    """Raise ``SettingError`` naming what the destination lacks, and how to give it; never what it has."""
+    kind, names = destination_kind(), []
+    try:
+        destination.configuration(destination.spec())
+    except InvalidNativeValue:
+        names = ["credentials"]
+        what = f"the credentials of {'.'.join(_SECTION)} cannot be read as those of {kind}"
+    except ConfigFieldMissingException as error:
+        names = [name for name in _missing(error.traces) if name not in _GIVEN_BY_PIPELINE]
+        what = f"{'.'.join(_SECTION)} ({kind}) lacks {', '.join(names)}"
+    if not names:
+        return
+    variables = ", ".join("__".join((*_SECTION, *name.split("."))).upper() for name in names)
+    how = f"Set {variables} in the environment, or the same in .dlt/secrets.toml."
+    if kind == "postgres":
+        how = f"Set {f'{variables}, or ' if names[0] != 'credentials' and len(names) == 1 else ''}{_WHOLE_ADDRESS}."
+    if names == ["credentials.password"]:
+        how += " dlt wants a password even where the server asks for none: any will do."
+    raise SettingError(f"{what}. {how}")
+
+
+def _missing(traces: Mapping[str, Any], *path: str) -> Iterator[str]:
+    """Yield the names that dlt looked for and did not find: ``credentials.password``."""
+    for name, looked_up in traces.items():
+        inner = [one.traces for one in looked_up if hasattr(one, "traces")]
+        if inner:
+            yield from _missing(inner[0], *path, name)
+        else:
+            yield ".".join((*path, name))
+
+
+def _known_names(factory: AnyDestination) -> list[str]:
+    """Return the names that dlt reads for a destination: ``create_indexes``, ``credentials.password``."""
+    credentials = factory.spec.credentials_type()
+    inner = credentials.get_resolvable_fields() if credentials else ()
+    return [*factory.spec.get_resolvable_fields(), *(f"credentials.{name}" for name in inner)]
