@@ -126,6 +126,8 @@ def held_rows(pipeline: WindowPipeline, client: SqlClientBase[Any], source: DltS
 
 def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> bool:
     """Bring the columns of table and load together; where they do not fit, drop what was read and say ``False``."""
+    # a warehouse whose first load failed has another one as default, from before such a load was given this one
+    pipeline.default_schema_name = source.schema.name  # type: ignore[assignment] # dlt assigns to it as well
     schema, name = pipeline.default_schema, reading.endpoint.name
     undeclared = {name: {column.name for column in reading.report().columns}, f"{name}__rejected": set(), LEDGER: set()}
     with pipeline.warehouse.job_client() as client:

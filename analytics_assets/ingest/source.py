@@ -17,11 +17,10 @@ from analytics_assets.ingest.endpoints import READ_AT, Column, Endpoint
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table.rows import PageRows
-from analytics_assets.ingest.warehouse.destination import FILE_FORMAT
+from analytics_assets.ingest.warehouse.destination import FILE_FORMAT, SCHEMA
 from analytics_assets.ingest.warehouse.ledger import ledger_rows, rejected_rows
 from analytics_assets.ingest.window import Window
 
-SOURCE = "analytics_api"
 _LOG = logging.getLogger("analytics_assets")
 
 
@@ -61,7 +60,7 @@ def build_source(
         },
         "resources": [_resource(endpoint)],
     }
-    source = rest_api_source(config, name=SOURCE, max_table_nesting=0)
+    source = rest_api_source(config, name=SCHEMA, max_table_nesting=0)
     resource = source.resources[endpoint.name].add_step(reading.rows)
     source.resources.add(rejected_rows(resource, reading.rows), ledger_rows(resource, reading))
     return source, reading

@@ -20,6 +20,8 @@ from analytics_assets.ingest.misspelt import alike, did_you_mean, given_names, m
 
 DESTINATION = "warehouse"
 DATASET = "analytics"
+# what dlt calls the source, and the schema that it keeps of the tables
+SCHEMA = "analytics_api"
 # dlt copies it into PostgreSQL in binary form; by CSV, which it takes otherwise, '' would become null
 FILE_FORMAT: TLoaderFileFormat = "parquet"
 

@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterator
 
 import dlt
+from dlt.common.schema import Schema
 from dlt.pipeline.pipeline import Pipeline
 
 from analytics_assets.ingest.cancelling import cancelled, is_cancelled, settling
 from analytics_assets.ingest.errors import explain
 from analytics_assets.ingest.report import Reading
+from analytics_assets.ingest.warehouse.destination import SCHEMA
 from analytics_assets.ingest.warehouse.ledger import LEDGER, LEDGER_COLUMNS, close_row, has_row, ledger_row
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 
@@ -62,7 +64,10 @@ def record_failure(
                 close_row(client, report, outcome, reason)
             else:
                 row = ledger_row(report, outcome, reason)
-                Pipeline.run(pipeline, dlt.resource([row], name=LEDGER, columns=LEDGER_COLUMNS))
+                # of a first load that failed dlt would name the schema after the pipeline, and keep it as the default
+                schema = None if pipeline.state["default_schema_name"] else Schema(SCHEMA)
+                data = dlt.resource([row], name=LEDGER, columns=LEDGER_COLUMNS)
+                Pipeline.run(pipeline, data, schema=schema)  # type: ignore[arg-type] # dlt's own default is None
     except Exception as failure:
         why = explain(failure)
         if why is None:

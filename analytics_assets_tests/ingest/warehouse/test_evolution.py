@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from analytics_assets.ingest.errors import ApiError
+from analytics_assets.ingest.warehouse import outcome
+from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.ingest.table.test_columns import fields_of, load_fields, rejected_rows
 from analytics_assets_tests.project import Project, stories
 from analytics_assets_tests.warehouses import Duckdb, Postgres, Warehouse, types
@@ -27,6 +30,24 @@ def test_whole_numbers_and_decimals_become_one_column(
     sent = [field for fields in loads for field in fields]
     assert fields_of(warehouse, "rate", "rate__v_double") == [{} if row["rate"] is None else row for row in sent]
     assert types(warehouse, "stories")["rate"] in {"double", "double precision"}
+
+
+@pytest.mark.parametrize("schema", ["analytics_api", "analytics"])
+def test_columns_after_a_first_load_that_failed(
+    project: Project, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, schema: str
+) -> None:
+    """It leaves a ledger and nothing in the way of columns, and neither does the other schema that it once left."""
+    sandbox = project.serve(rows={"stories": stories(2)}, faults=[Fault("no_data", times=1)])
+    with monkeypatch.context() as older:
+        older.setattr(outcome, "SCHEMA", schema)
+        with pytest.raises(PipelineStepFailed):
+            project.load()
+    assert warehouse.execute("SELECT schema_name FROM analytics._dlt_version") == [(schema,)]
+    for row, rate in zip(stories(2), (7, 7.5), strict=True):
+        sandbox.rows["stories"] = [{**row, "rate": rate}]
+        project.load()
+    assert fields_of(warehouse, "rate", "rate__v_double") == [{"rate": 7}, {"rate": 7.5}]
+    assert project.load(None, "user_insights").is_empty
 
 
 def test_a_column_is_not_widened_over_a_number_that_it_would_change(project: Project, warehouse: Warehouse) -> None:
