@@ -54,6 +54,7 @@ class Layout:
         self._today = dt.datetime.now(dt.UTC).date().isoformat()
         self._declared = set(self.names)
         self._taken = {*self.names.values(), READ_AT.name}
+        self._kept_free: set[str] = set()
         # undeclared columns by name, and those of each field: of its first type, and of others
         self._extras: dict[str, ExtraColumn] = {}
         self._firsts: dict[str, ExtraColumn] = {}
@@ -92,8 +93,9 @@ class Layout:
         arrays: dict[str, pa.Array] = {}
         reasons: dict[int, str] = {}
         fields = set().union(*rows) - self._declared
-        # new ones whose names stay as they are come first, so that they get their names
-        new = sorted(fields - self._firsts.keys(), key=lambda name: (plain_name(name, self._naming) != name, name))
+        new = _by_first_value(fields - self._firsts.keys(), rows)
+        # a field whose name stays as it is gets it, also where one that would be called so came before it
+        self._kept_free = {name for name in new if plain_name(name, self._naming) == name}
         for name in [*(name for name in self._firsts if name in fields), *new]:
             self._take_field(name, values_of(name, rows), arrays, reasons)
         if self.ignored and self._fails:
@@ -158,7 +160,8 @@ class Layout:
         plain = plain_name(name, self._naming)
         if older := self._unclaimed.pop(plain, None):
             return self._keep(name, older)
-        column = ExtraColumn(name, column_name(name, self._naming, self._taken), data_type, self._today)
+        taken = self._taken | (self._kept_free - {name})
+        column = ExtraColumn(name, column_name(name, self._naming, taken), data_type, self._today)
         self._firsts[name] = self._count(column)
         return column
 
@@ -210,6 +213,17 @@ class Layout:
         else:
             self._firsts[name] = column
         return column
+
+
+def _by_first_value(fields: set[str], rows: list[Row]) -> list[str]:
+    """Return the fields that have a value, in the order in which they come: by row, and by place in the row."""
+    places: dict[str, tuple[int, int]] = {}
+    for name in fields:
+        values = values_of(name, rows)
+        if values.count(None) < len(values):
+            first = next(i for i, value in enumerate(values) if value is not None)
+            places[name] = first, list(rows[first]).index(name)
+    return sorted(places, key=places.__getitem__)
 
 
 def is_within(whole_numbers: pa.Array) -> bool:

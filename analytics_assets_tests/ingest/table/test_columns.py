@@ -11,7 +11,7 @@ from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.ingest.warehouse.test_emptiness import accept
-from analytics_assets_tests.project import KEY, Project, Row, stories
+from analytics_assets_tests.project import KEY, Project, Row, endpoint_of, stories
 from analytics_assets_tests.warehouses import Duckdb, Postgres, Warehouse, contents, types
 
 _PAGE = 4
@@ -127,6 +127,23 @@ def test_staging_of_a_killed_run_is_not_loaded_into(
     project.load()
     assert fields_of(warehouse, "rate") == [{"rate": 7}, {"rate": 7.5}]
     assert warehouse.schemas() == ["analytics"]
+
+
+def test_columns_stand_in_the_order_of_their_first_values(project: Project, warehouse: Warehouse) -> None:
+    """On both warehouses alike: the declared ones, then the others as they came, also over pages and loads."""
+    fields = [{"zeta": 1, "nil": None, "mid": {}}, {}, {"alpha": "a", "zeta": 2}, {}, {"nil": 0.5, "Kit": True}]
+    load_fields(project, fields, [{"omega": 1, "beta": 2, "alpha": 3}], page_size=2)
+    declared = len(endpoint_of("stories").columns)
+    assert list(types(warehouse, "stories"))[declared:] == [
+        "zeta",
+        "mid",
+        "alpha",
+        "nil",
+        "kit",
+        "alpha__v_bigint",
+        "omega",
+        "beta",
+    ]
 
 
 NAMES: dict[str, tuple[Row, Row]] = {

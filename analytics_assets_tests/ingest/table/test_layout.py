@@ -104,6 +104,15 @@ def test_a_name_that_is_taken_gets_a_digest() -> None:
     }
 
 
+def test_columns_come_in_the_order_of_their_first_values() -> None:
+    """By row, and in a row by place; null is no value; a plain name is its owner's, also where another came before."""
+    layout = _layout()
+    layout.take(
+        [{"zebra": 1, "mediaId": 2, "late": None}, {"ant": 3, "media_id": 4, "zebra": 5}, {"late": 6, "bee": 7}]
+    )
+    assert list(_types(layout)) == ["zebra", "media_id_9584046a", "ant", "media_id", "late", "bee"]
+
+
 def test_a_column_beside_takes_no_fields_name() -> None:
     """A field that is called like a column beside another is there first: the values go elsewhere, and do not mix."""
     # dlt's own naming makes one underscore of two, this one leaves names as they are
