@@ -13,16 +13,18 @@ from analytics_assets.catalogue import Loaded, materialization_metadata
 from analytics_assets.checks import check_results, check_specs
 from analytics_assets.history import give_each_day_its_own, not_yet_loaded, record
 from analytics_assets.ingest.cancelling import cancellable
+from analytics_assets.ingest.configured import SettingError
 from analytics_assets.ingest.endpoints import Endpoint
-from analytics_assets.ingest.errors import Problem, explain
+from analytics_assets.ingest.errors import Problem, causes, explain
 from analytics_assets.ingest.load import open_pipeline
 from analytics_assets.ingest.window import Window
 from analytics_assets.partitions import partition_keys_of, slices_of
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets.translator import DltLoader, EndpointTranslator
 
-# the API's own retries are used up by then: give it a minute or two before the step begins anew
-STEP_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+# The API's own retries are used up by then: give it 30 and then 90 seconds before the step begins anew. Without jitter,
+# for the log says how long it will be; runs that wait for one API are kept apart by its pace.
+STEP_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
 # Dagster shows a terminal what a step wrote by way of a `tail` process, and ends that when the step has ended; what it
 # has not read by then is never shown, and that is where the reason of a failure stands (dagster issue 23336).
 _TAIL_WAIT = "DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH"
@@ -79,10 +81,15 @@ class EndpointLoad:
             loaded = self.run()
             days, reports = partition_keys_of(self.context), [part.report for part in loaded]
             give_each_day_its_own(self.context, dg.AssetKey(self.endpoint.name), days, loaded)
+            checked = check_results(self.endpoint, reports)
+            for check in checked:
+                if not check.passed:
+                    said = check.description or "see its metadata"
+                    self.context.log.warning("%s: %s: %s", self.endpoint.name, check.check_name, said)
             return dg.MaterializeResult(
                 asset_key=self.endpoint.name,
                 metadata=materialization_metadata(self.endpoint, loaded, single=len(days) == 1),
-                check_results=check_results(self.endpoint, reports),
+                check_results=checked,
             )
 
     def run(self) -> list[Loaded]:
@@ -92,10 +99,9 @@ class EndpointLoad:
             self._record_history(loaded[0])
             return loaded
         if not partition_keys_of(self.context):
-            raise dg.Failure(
-                f"{self.endpoint.name}: no partition was chosen: choose a day or a range of days, or sync_mode "
-                "full_refresh in the run's config, which needs none",
-                allow_retries=False,
+            raise SettingError(
+                "no partition was chosen: choose a day or a range of days, or sync_mode full_refresh in the run's "
+                "config, which needs none"
             )
         asset_key = dg.AssetKey(self.endpoint.name)
         slices = slices_of(self.context, self.api.settings().max_window_days)
@@ -117,12 +123,13 @@ class EndpointLoad:
     def _load(self, window: Window | None, days: Iterable[str]) -> Loaded:
         name, log = self.endpoint.name, self.context.log
         source, reading = self.api.source(self.endpoint, window, self.context.run.run_id, log)
-        log.info("%s: asking for %s", name, window or "all history")
         with open_pipeline(replace(reading, accepts_empty=self.config.accept_empty), log) as pipeline:
             # it yields what it would materialize, once the load has ended; the figures are the report's
             list(self.loader.run(self.context, source, pipeline, EndpointTranslator(self.endpoint)))
-            warehouse = pipeline.warehouse
-            return Loaded(pipeline.report, warehouse.table_name(name), warehouse.location, frozenset(days))
+            warehouse, report, days = pipeline.warehouse, pipeline.report, list(days)
+            span = "all history" if window is None else " to ".join(dict.fromkeys((days[0], days[-1])))
+            log.info("%s: loaded %s, %s rows, in %.1f s", name, span, f"{report.rows_kept:,}", report.seconds)
+            return Loaded(report, warehouse.table_name(name), warehouse.location, frozenset(days))
 
 
 def _failure(endpoint: Endpoint, problem: Problem) -> Exception:
@@ -130,6 +137,24 @@ def _failure(endpoint: Endpoint, problem: Problem) -> Exception:
     if problem.kind == "cancelled":
         return LoadCancelledError(message)
     return dg.Failure(message, allow_retries=problem.is_transient)
+
+
+def _say_that_it_is_tried_again(
+    context: dg.AssetExecutionContext, retry_policy: dg.RetryPolicy, error: Exception, problem: Problem | None
+) -> None:
+    """Log, where Dagster is to begin the step anew, when and why: Dagster itself does so below its debug level."""
+    if (problem is None or problem.is_transient) and context.retry_number < retry_policy.max_retries:
+        seconds = retry_policy.calculate_delay(context.retry_number + 1)
+        why = problem.message if problem else f"{type(error).__name__}: {error}"
+        context.log.warning("%s: trying again in %.0f s: %s", context.op.name, seconds, why)
+
+
+@dg.failure_hook
+def say_why(context: dg.HookContext) -> None:
+    """Log why a step has failed once more, below the 20 lines of stack that Dagster's command line prints of it."""
+    error = context.op_exception
+    reasons = [cause.description for cause in causes(error) if isinstance(cause, dg.Failure)] if error else []
+    context.log.error("%s", reasons[0] if reasons else f"{type(error).__name__}: {error}")
 
 
 def build_asset(
@@ -144,6 +169,7 @@ def build_asset(
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=retry_policy,
+        hooks={say_why},
     )
     def load(
         context: dg.AssetExecutionContext,
@@ -156,6 +182,7 @@ def build_asset(
         except Exception as error:
             os.environ.setdefault(_TAIL_WAIT, "1")
             problem = explain(error)
+            _say_that_it_is_tried_again(context, retry_policy, error, problem)
             if problem is None:
                 raise
             failure = _failure(endpoint, problem)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from analytics_assets.ingest.configured import SettingError
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.window import Window
 
@@ -27,16 +28,25 @@ def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
 
 
 def partition_keys_of(context: dg.AssetExecutionContext) -> list[str]:
-    """Return the days of the run; empty where it was launched without a partition."""
-    return list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else []
+    """Return the days of the run; empty where it was launched without a partition.
+
+    Raises ``SettingError`` for days that are no partitions, which not every way to launch a run looks at.
+    """
+    if not (context.has_partition_key or context.has_partition_key_range):
+        return []
+    span = context.partition_key_range
+    known = _daily(context).get_partition_keys()
+    for day in (span.start, span.end):
+        if day not in known:
+            raise SettingError(f"{day!r} is no partition: these are the days from {known[0]} to {known[-1]}")
+    if span.end < span.start:
+        raise SettingError(f"the range {span.start}...{span.end} ends before it begins: its first day goes first")
+    return list(context.partition_keys)
 
 
 def slices_of(context: dg.AssetExecutionContext, max_days: int) -> list[Slice]:
     """Return the windows of the run's partition, or of its range of partitions, none longer than ``max_days``."""
-    partitions = context.assets_def.partitions_def
-    if not isinstance(partitions, dg.DailyPartitionsDefinition):
-        raise TypeError(f"{context.assets_def} has no daily partitions")
-    keys = partition_keys_of(context)
+    partitions, keys = _daily(context), partition_keys_of(context)
     slices = []
     for first in range(0, len(keys), max_days):
         part = tuple(keys[first : first + max_days])
@@ -44,3 +54,10 @@ def slices_of(context: dg.AssetExecutionContext, max_days: int) -> list[Slice]:
         end = partitions.time_window_for_partition_key(part[-1]).end
         slices.append(Slice(part, Window(start, end)))
     return slices
+
+
+def _daily(context: dg.AssetExecutionContext) -> dg.DailyPartitionsDefinition:
+    partitions = context.assets_def.partitions_def
+    if not isinstance(partitions, dg.DailyPartitionsDefinition):
+        raise TypeError(f"{context.assets_def} has no daily partitions")
+    return partitions

@@ -82,7 +82,7 @@ class WindowPages:
             self._session.drop_ahead()
         else:
             self._session.fetch_ahead(self.walk.ahead())
-        if self.walk.is_whole or time.monotonic() - self._said_at > _SAY_EVERY_SECONDS:
+        if time.monotonic() - self._said_at > _SAY_EVERY_SECONDS:
             self._said_at = time.monotonic()
             self._log.info("%s: %s", self._endpoint.name, self.walk.progress)
 
