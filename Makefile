@@ -39,16 +39,33 @@ demo: .venv/.installed ## Load the sandbox API into a local warehouse and show w
 dev: .venv/.installed ## Open Dagster's UI, on the sandbox API unless a real one is configured
 	@$(BIN)/python -m analytics_assets.commands.dev
 
+DAY ?=
+TO ?=
+FULL ?=
+.PHONY: load
+load: .venv/.installed ## Load a day of the configured API, or a range: make load DAY=2025-01-03 TO=2025-02-05; FULL=1 loads all history
+	@DAY="$(DAY)" TO="$(TO)" FULL="$(FULL)" $(BIN)/python -m analytics_assets.commands.load
+
+# With VERBOSE=1 it is Dagster that runs the check or the estimate, and prints all of its log.
+ALL_LOG := loggers: {console: {config: {log_level: DEBUG}}}
 .PHONY: check
-check: .venv/.installed ## Ask the configured API and warehouse whether they answer; fails when one does not
-	@$(BIN)/dagster job execute -m $(DEFINITIONS) -j check_connection
+check: .venv/.installed ## Ask the configured API and warehouse whether they answer; fails when one does not; VERBOSE=1 shows the log
+ifdef VERBOSE
+	@$(BIN)/dagster job execute -m $(DEFINITIONS) -j check_connection -c <(echo '$(ALL_LOG)')
+else
+	@$(BIN)/python -m analytics_assets.commands.check
+endif
 
 START ?=
 END ?=
 .PHONY: estimate
 estimate: .venv/.installed ## Say rows, requests and minutes of a backfill: make estimate START=2025-01-01 END=2025-12-31
+ifdef VERBOSE
 	@$(BIN)/dagster job execute -m $(DEFINITIONS) -j estimate \
-	  -c <(echo 'ops: {estimate_every_endpoint: {config: {start: "$(START)", end: "$(END)"}}}')
+	  -c <(echo '{$(ALL_LOG), ops: {estimate_every_endpoint: {config: {start: "$(START)", end: "$(END)"}}}}')
+else
+	@START="$(START)" END="$(END)" $(BIN)/python -m analytics_assets.commands.estimate
+endif
 
 .PHONY: test
 test: .venv/.installed ## Run the tests; ARGS="-k name" goes to pytest, REQUIRE_ALL=1 forbids skips

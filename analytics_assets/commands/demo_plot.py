@@ -1,6 +1,6 @@
 """The bars that the demo draws at its end.
 
-What belongs here: figures to characters. Which figures they are is asked in ``demo_tables.py``.
+What belongs here: figures to characters. Which figures they are is asked in ``tables.py``.
 """
 
 from collections.abc import Sequence

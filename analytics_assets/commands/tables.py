@@ -1,6 +1,6 @@
-"""What the demo's warehouse holds: where it is, the queries that ask it, and the table and lines printed of them.
+"""What the warehouse holds: where it is, the queries that ask it, and the table and lines printed of them.
 
-What belongs here: everything that opens the warehouse, always to read. How a load gets there is ``demo.py``.
+What belongs here: everything that opens the warehouse, always to read. How a load gets there is ``loading.py``.
 """
 
 import contextlib
@@ -111,9 +111,12 @@ def print_summary(
     file = place.duckdb_file
     size = f", {file.stat().st_size / 1e6:.1f} MB" if file and file.is_file() else ""
     console.print(f"{rows:,} rows in [bold]{place.name}[/]{size}; loading took {seconds:.1f} s")
-    console.print(
-        f"[bold]{new:,} rows are new[/]\n" if new else "[bold]No new rows[/]: all were there, and merge by id\n"
-    )
+    if new < 0:
+        console.print(f"[bold]{-new:,} rows are gone[/]: the API no longer has them\n")
+    elif new:
+        console.print(f"[bold]{new:,} rows are new[/]\n")
+    else:
+        console.print("[bold]No new rows[/]: all were there, and merge by id\n")
 
 
 @contextlib.contextmanager

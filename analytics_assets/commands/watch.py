@@ -1,13 +1,13 @@
-"""The demo's load while it runs: bars on a terminal, lines elsewhere, and what the load warns of.
+"""A load while it runs: bars on a terminal, lines elsewhere, and what the load warns of.
 
 What belongs here: how the figures of a running load reach the console. What is in the warehouse afterwards is
-``demo_tables.py``.
+``tables.py``.
 """
 
 import contextlib
 import logging
+import math
 import threading
-import time
 from collections.abc import Iterator
 
 import dagster as dg
@@ -16,24 +16,26 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
+from analytics_assets.ingest.api.walk import OffsetWalk
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.window import Window
 from analytics_assets.resources import AnalyticsApi
 
 _REFRESH_SECONDS = 0.05
-_LINE_EVERY_SECONDS = 2.0
 
 
 class LoadWatch:
-    """Shows a load on a console while it runs, and knows afterwards how many pages it has read.
+    """Shows a load of so many windows an endpoint while it runs, and knows afterwards how many pages it has read.
 
-    For that the load has to be given ``api()`` as its resource.
+    For that the load has to be given ``api()`` as its resource, and ``logger()`` as its console's logger.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, windows: int) -> None:
         self._console = console
-        self._readings: dict[str, list[Reading]] = {}
+        self._windows = windows
+        # one that is tried again takes the place of the one before
+        self._readings: dict[str, dict[Window | None, Reading]] = {}
 
     def api(self) -> AnalyticsApi:
         """Return the API resource, which notes each window before it is read."""
@@ -44,35 +46,42 @@ class LoadWatch:
                 self, endpoint: Endpoint, window: Window | None, run_id: str, log: logging.Logger
             ) -> tuple[DltSource, Reading]:
                 source, reading = super().source(endpoint, window, run_id, log)
-                readings.setdefault(endpoint.name, []).append(reading)
+                readings.setdefault(endpoint.name, {})[window] = reading
                 return source, reading
 
         return WatchedApi()
 
     def logger(self) -> dg.LoggerDefinition:
-        """Return a logger for the place of Dagster's console one, which prints the load's warnings and no events."""
+        """Return a logger for the place of Dagster's console one: it prints no events and no failures.
+
+        On a terminal it prints warnings, and what is no warning where no bars show it.
+        """
         console = self._console
 
         class Printer(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                if not getattr(record, "dagster_event", None):
-                    message = getattr(record, "dagster_meta", {}).get("orig_message", record.msg)
-                    console.print(f"[yellow]{escape(str(message))}[/]")
+                # a failure is said once, when the load has ended
+                if not getattr(record, "dagster_event", None) and record.levelno < logging.ERROR:
+                    message = escape(str(getattr(record, "dagster_meta", {}).get("orig_message", record.msg)))
+                    console.print(f"[yellow]{message}[/]" if record.levelno > logging.INFO else message, soft_wrap=True)
 
-        @dg.logger({"log_level": dg.Field(str, default_value="WARNING")})
-        def warnings_logger(context: dg.InitLoggerContext) -> logging.Logger:
-            logger = logging.Logger("demo", context.logger_config["log_level"])  # noqa: LOG001 (as any logger of Dagster, gone with its run)
+        @dg.logger
+        def printing_logger(_: dg.InitLoggerContext) -> logging.Logger:
+            logger = logging.Logger("load", logging.WARNING if console.is_terminal else logging.INFO)  # noqa: LOG001 (as any logger of Dagster, gone with its run)
             logger.addHandler(Printer())
             return logger
 
-        return warnings_logger
+        return printing_logger
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
-        """Show the figures as they grow, from a thread, for the load keeps this one."""
+        """Show the figures as they grow, from a thread, for the load keeps this one; without bars the log says them."""
+        if not self._console.is_terminal:
+            yield
+            self._console.print()
+            return
         ended = threading.Event()
-        show = self._show_bars if self._console.is_terminal else self._print_lines
-        thread = threading.Thread(target=show, args=(ended,), daemon=True)
+        thread = threading.Thread(target=self._show_bars, args=(ended,), daemon=True)
         thread.start()
         try:
             yield
@@ -82,7 +91,10 @@ class LoadWatch:
 
     def pages_read(self) -> dict[str, int]:
         """Return the number of pages read of each endpoint."""
-        return {name: sum(one.pages.walk.pages for one in readings) for name, readings in self._readings.items()}
+        return {name: sum(walk.pages for walk in self._walks(name)) for name in self._readings}
+
+    def _walks(self, name: str) -> list[OffsetWalk]:
+        return [reading.pages.walk for reading in list(self._readings[name].values())]
 
     def _show_bars(self, ended: threading.Event) -> None:
         columns = (
@@ -96,27 +108,18 @@ class LoadWatch:
             is_last = False
             while not is_last:
                 is_last = ended.wait(_REFRESH_SECONDS)
-                for name, readings in list(self._readings.items()):
+                for name in list(self._readings):
                     if name not in bars:
                         bars[name] = progress.add_task(name, total=None, figures="")
-                    walks = [reading.pages.walk for reading in readings]
-                    rows, total = sum(walk.rows_read for walk in walks), sum(walk.total or 0 for walk in walks)
-                    if rows and not progress.tasks[bars[name]].finished:
-                        progress.update(bars[name], completed=rows, total=total or None, figures=walks[-1].progress)
+                    if not progress.tasks[bars[name]].finished:
+                        self._show(progress, bars[name], self._walks(name))
         self._console.print()
 
-    def _print_lines(self, ended: threading.Event) -> None:
-        printed_at: dict[str, float] = {}
-        read: set[str] = set()
-        is_last = False
-        while not is_last:
-            is_last = ended.wait(_REFRESH_SECONDS)
-            now = time.monotonic()
-            for name in [name for name in self._readings if name not in read]:
-                walk = self._readings[name][-1].pages.walk
-                is_read = walk.is_whole
-                if is_read or now - printed_at.setdefault(name, now) > _LINE_EVERY_SECONDS:
-                    self._console.print(f"{name}: {walk.progress}")
-                    printed_at[name] = now
-                if is_read:
-                    read.add(name)
+    def _show(self, progress: Progress, bar: TaskID, walks: list[OffsetWalk]) -> None:
+        rows, pages = sum(walk.rows_read for walk in walks), sum(walk.pages for walk in walks)
+        figures = walks[0].progress if len(walks) == 1 else f"{pages:,} pages, {rows:,} rows"
+        read = sum(1 if walk.is_whole else walk.rows_read / (walk.total or math.inf) for walk in walks)
+        # of how many rows is not known before the first page, and of some APIs never
+        is_known = len(walks) > 1 or walks[0].is_whole or walks[0].total
+        if pages:
+            progress.update(bar, completed=read, total=self._windows if is_known else None, figures=figures)

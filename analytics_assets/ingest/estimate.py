@@ -39,12 +39,21 @@ def window_of_days(start: str, end: str, settings: Settings) -> Window:
     """
     zone = zoneinfo.ZoneInfo(settings.timezone)
     yesterday = dt.datetime.now(zone).date() - dt.timedelta(days=1)
-    first = _day("START", start, zone) if start else Window.of_day(settings.start_date, zone)
-    last = _day("END", end, zone) if end else Window.of_day(yesterday, zone)
+    first = Window.of_day(day_named("START", start) if start else settings.start_date, zone)
+    last = Window.of_day(day_named("END", end) if end else yesterday, zone)
     if last.start < first.start:
         begin = f"START {start}" if start else f"the first partition, {settings.start_date} (the setting start_date)"
         raise SettingError(f"{f'END {end}' if end else f'yesterday, {yesterday},'} is before {begin}")
     return Window(first.start, last.end)
+
+
+def day_named(name: str, text: str) -> dt.date:
+    """Return the day that a variable gives; raises ``SettingError``, in one sentence, where it is no date."""
+    try:
+        # the calendar's last day has no day after it, at which its window would end
+        return Window.of_day(dt.date.fromisoformat(text.strip())).start.date()
+    except (ValueError, OverflowError):
+        raise SettingError(f"{name} {text} is no date; write it as in {name}=2025-01-31") from None
 
 
 def estimate_window(endpoint: Endpoint, settings: Settings, window: Window | None) -> Estimate:
@@ -61,14 +70,6 @@ def estimate_window(endpoint: Endpoint, settings: Settings, window: Window | Non
     if settings.max_requests_per_second:
         per_second = min(per_second, settings.max_requests_per_second)
     return Estimate(endpoint.name, report.total, requests, requests / per_second / 60)
-
-
-def _day(name: str, text: str, zone: dt.tzinfo) -> Window:
-    try:
-        return Window.of_day(dt.date.fromisoformat(text.strip()), zone)
-    # the calendar's last day has no day after it, at which its window would end
-    except (ValueError, OverflowError):
-        raise SettingError(f"{name} {text} is no date; write it as in {name}=2025-01-31") from None
 
 
 def _counted(count: int, name: str) -> str:
