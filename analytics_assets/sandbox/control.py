@@ -1,7 +1,7 @@
 """The routes that drive a running sandbox from outside, all under ``/_sandbox`` and without a key.
 
 ``GET health``; ``GET requests?last=N`` for a summary and the last N (20) requests; ``POST faults`` with a JSON object
-of ``Fault`` arguments; ``DELETE faults``.
+of ``Fault`` arguments; ``DELETE faults``. ``docs/sandbox.md`` shows each of them.
 """
 
 from collections import Counter
@@ -14,6 +14,8 @@ from starlette.routing import Route
 
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
+
+_TAKE_A_FUNCTION = {"mutate_rows", "rate_limit"}
 
 
 def with_control(sandbox: Sandbox) -> Starlette:
@@ -45,8 +47,8 @@ def _control_routes(sandbox: Sandbox) -> list[Route]:
             fault = Fault(**orjson.loads(await request.body()))
         except (TypeError, ValueError) as error:
             return _json({"error": {"message": str(error)}}, 400)
-        if fault.kind == "mutate_rows":
-            return _json({"error": {"message": "mutate_rows takes a Python function"}}, 400)
+        if fault.kind in _TAKE_A_FUNCTION:
+            return _json({"error": {"message": f"{fault.kind} takes a Python function"}}, 400)
         sandbox.faults.append(fault)
         return _json({"faults": [fault.kind for fault in sandbox.faults]}, 201)
 

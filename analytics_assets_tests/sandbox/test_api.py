@@ -238,6 +238,7 @@ def test_control_routes(start: Start, ask: Ask) -> None:
         {"kind": "nonsense"},
         {"kind": "cap"},
         {"kind": "mutate_rows", "change": "x"},
+        {"kind": "rate_limit", "allows": True},
         [],
         {"times": 1},
     ]
