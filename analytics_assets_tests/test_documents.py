@@ -6,7 +6,9 @@ comment with a file's name is written to that file. ``bash postgres`` is run onl
 not run says so on the line before: ``<!-- not run: why -->``.
 """
 
+import datetime as dt
 import doctest
+import importlib.util
 import inspect
 import os
 import re
@@ -17,18 +19,22 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from analytics_assets.ingest.configured import load_settings
 from analytics_assets.sandbox import __main__ as sandbox_command
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.control import with_control
 from analytics_assets.sandbox.faults import KINDS
-from analytics_assets_tests.project import Project
+from analytics_assets_tests.project import DAY, Project, asked, stories
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = ("docs/sandbox.md",)
-_FENCE = re.compile(r"^(?:<!-- (?P<note>.*) -->\n)?```(?P<info>[^\n]*)\n(?P<text>.*?)^```\n", re.MULTILINE | re.DOTALL)
+PAGES = ("docs/embed.md", "docs/sandbox.md")
+_FENCE = re.compile(
+    r"^(?:<!-- (?P<note>[^\n]*) -->\n)?```(?P<info>[^\n]*)\n(?P<text>.*?)^```\n", re.MULTILINE | re.DOTALL
+)
 _FILE = re.compile(r"(?:#|--) (?P<name>[\w./-]+\.\w+)\n")
 _ALIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 _LONGEST = 90
@@ -79,6 +85,7 @@ def blocks(page: str) -> list[Block]:
 def run(page: str, kinds: set[str], project: Project, **replaced: str) -> None:
     """Run the blocks of these kinds in one shell, in the project's folder, and compare what they print."""
     chosen = [block for block in blocks(page) if block.kind in kinds and not block.note.startswith("not run: ")]
+    assert chosen, page
     out = project.path / "tmp" / "printed"
     out.mkdir()
     parts = [f"exec >{out}/{number} 2>{out}/{number}.err\n{block.as_shell()}" for number, block in enumerate(chosen)]
@@ -134,6 +141,47 @@ def test_the_readme_lists_the_page_and_its_links_are_alive(page: str) -> None:
     assert f"]({page})" in README
     for target in re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text()):
         assert (ROOT / page).parent.joinpath(target).exists(), target
+
+
+def definitions_of(page: str, file: str, project: Project) -> dg.Definitions:
+    """Return what a file of a page defines, as Dagster finds it."""
+    block = next(block for block in blocks(page) if block.file == file)
+    (project.path / file).write_text(block.text)
+    spec = importlib.util.spec_from_file_location(Path(file).stem, project.path / file)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    defs = module.defs
+    found = defs if isinstance(defs, dg.Definitions) else defs(dg.ComponentTree.for_test())
+    assert isinstance(found, dg.Definitions)
+    return found
+
+
+# Dagster says so of arguments that the page uses, and of one that it uses itself
+@pytest.mark.filterwarnings("ignore:Parameter .* is currently in beta")
+def test_the_asset_behind_runs_for_the_day_that_was_loaded(project: Project) -> None:
+    """The page's automation condition requests yesterday's partition, which ``eager`` by itself would pass over."""
+    defs = definitions_of("docs/embed.md", "deployment.py", project)
+    now = dt.datetime(2025, 3, 5, 3, tzinfo=dt.UTC)
+    instance = project.instance()
+    before = dg.evaluate_automation_conditions(defs=defs, instance=instance, evaluation_time=now)
+    instance.report_runless_asset_event(dg.AssetMaterialization("media_insights", partition="2025-03-04"))
+    after = dg.evaluate_automation_conditions(defs=defs, instance=instance, cursor=before.cursor, evaluation_time=now)
+    assert after.get_requested_partitions(dg.AssetKey("posts_measured")) == {"2025-03-04"}
+
+
+def test_the_other_group_is_loaded_by_its_job(project: Project) -> None:
+    """The page's job loads all four assets in their new group, with the page size of the resource that was put in."""
+    sandbox = project.serve(rows={"stories": stories(60)})
+    defs = definitions_of("docs/embed.md", "marketing.py", project)
+    job = defs.resolve_job_def("load_marketing")
+    assert job.executor_def.name == "multiprocess"
+    assert job.execute_in_process(partition_key=DAY, instance=project.instance()).success
+    assert {(path, params["limit"]) for path, params in asked(sandbox)} == {
+        (endpoint.path, "50") for endpoint in load_settings().resolved_endpoints
+    }
+    assert len(project.ids()) == 60
 
 
 def test_the_sandbox_page_names_everything() -> None:
