@@ -10,12 +10,15 @@ import datetime as dt
 import doctest
 import importlib.util
 import inspect
+import logging
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,21 +26,25 @@ import dagster as dg
 import pytest
 
 from analytics_assets.ingest.configured import load_settings
+from analytics_assets.ingest.warehouse.writer import duckdb_writer
+from analytics_assets.ingest.window import Window
 from analytics_assets.sandbox import __main__ as sandbox_command
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.control import with_control
-from analytics_assets.sandbox.faults import KINDS
+from analytics_assets.sandbox.faults import KINDS, Fault
 from analytics_assets_tests.project import DAY, Project, asked, stories
+from analytics_assets_tests.warehouses import Postgres
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = ("docs/embed.md", "docs/sandbox.md")
+PAGES = ("docs/embed.md", "docs/operations.md", "docs/sandbox.md")
 _FENCE = re.compile(
     r"^(?:<!-- (?P<note>[^\n]*) -->\n)?```(?P<info>[^\n]*)\n(?P<text>.*?)^```\n", re.MULTILINE | re.DOTALL
 )
 _FILE = re.compile(r"(?:#|--) (?P<name>[\w./-]+\.\w+)\n")
 _ALIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 _LONGEST = 90
+_NEEDS_POSTGRES = "bash postgres"
 
 
 @dataclass
@@ -82,12 +89,10 @@ def blocks(page: str) -> list[Block]:
     return found
 
 
-def run(page: str, kinds: set[str], project: Project, **replaced: str) -> None:
-    """Run the blocks of these kinds in one shell, in the project's folder, and compare what they print."""
-    chosen = [block for block in blocks(page) if block.kind in kinds and not block.note.startswith("not run: ")]
-    assert chosen, page
-    out = project.path / "tmp" / "printed"
-    out.mkdir()
+def run(chosen: list[Block], project: Project, **replaced: str) -> list[str]:
+    """Run blocks in one shell, in the project's folder; compare what they print, and return it."""
+    assert chosen
+    out = Path(tempfile.mkdtemp(dir=project.path / "tmp"))
     parts = [f"exec >{out}/{number} 2>{out}/{number}.err\n{block.as_shell()}" for number, block in enumerate(chosen)]
     script = "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + "".join(parts)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -95,43 +100,116 @@ def run(page: str, kinds: set[str], project: Project, **replaced: str) -> None:
     replaced |= {"analytics_assets.sandbox &": f"analytics_assets.sandbox --port {port} &", "8765": port}
     for old, new in replaced.items():
         script = script.replace(old, new)
-    # a reader has no key to begin with, and nothing may be left in the home folder that the page does not name
-    environment = {**os.environ, "HOME": str(project.path / "home"), "PYTHONWARNINGS": "ignore"}
-    environment.pop("API_KEY")
-    (project.path / "home").mkdir()
-    (project.path / ".venv").symlink_to(sys.prefix)
+    code = _shell(script, project)
+    said = [(out / f"{number}").read_text() if (out / f"{number}").exists() else None for number in range(len(chosen))]
+    last = max(number for number, text in enumerate(said) if text is not None)
+    assert code == 0, f"this ended with {code}:\n{chosen[last].text}\n{(out / f'{last}.err').read_text()}{said[last]}"
+    printed = [text or "" for text in said]
+    for shown, real in replaced.items():
+        printed = [text.replace(real, shown) for text in printed]
+    for block, text in zip(chosen, printed, strict=True):
+        if block.prints is not None:
+            alike = doctest.OutputChecker().check_output(block.prints, text, _ALIKE)
+            assert alike, f"this prints something else:\n{block.text}\n{text}"
+    return printed
+
+
+def _shell(script: str, project: Project) -> int:
+    """Run a script in the project's folder as somebody whose home folder is empty, and return its exit code."""
+    home, environment = project.path / "home", project.path / ".venv"
+    home.mkdir(exist_ok=True)
+    if not environment.exists():
+        environment.symlink_to(sys.prefix)
     with subprocess.Popen(
-        ["bash", "-c", script], cwd=project.path, env=environment, start_new_session=True, stdin=subprocess.DEVNULL
+        ["bash", "-c", script],
+        cwd=project.path,
+        env={**os.environ, "HOME": str(home), "PYTHONWARNINGS": "ignore"},
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
     ) as shell:
         try:
-            code = shell.wait(_LONGEST)
+            return shell.wait(_LONGEST)
         finally:
             if shell.poll() is None:
                 os.killpg(shell.pid, signal.SIGKILL)
-    last = max(int(path.name) for path in out.iterdir() if path.suffix != ".err")
-    said = (out / f"{last}.err").read_text() + (out / f"{last}").read_text()
-    assert code == 0, f"{page}: this block ended with {code}:\n{chosen[last].text}\n{said}"
-    for number, block in enumerate(chosen):
-        if block.prints is not None:
-            printed = (out / f"{number}").read_text()
-            for shown, real in replaced.items():
-                printed = printed.replace(real, shown)
-            alike = doctest.OutputChecker().check_output(block.prints, printed, _ALIKE)
-            assert alike, f"{page}: this block prints something else:\n{block.text}\n{printed}"
 
 
-@pytest.mark.parametrize("page", PAGES)
+def runnable(page: str) -> list[Block]:
+    """Return the blocks of a page that are run everywhere."""
+    return [block for block in blocks(page) if block.kind != _NEEDS_POSTGRES and not block.note.startswith("not run: ")]
+
+
+@pytest.mark.parametrize("page", ["docs/embed.md", "docs/sandbox.md"])
 def test_the_examples_run(page: str, project: Project) -> None:
     """A reader who types a page from top to bottom gets what it shows, and nothing is left in the home folder."""
-    run(page, {"bash", "python", "sql", "yaml", "toml"}, project)
+    run(runnable(page), project)
     assert list((project.path / "home").iterdir()) == []
+
+
+def test_operations_on_duckdb(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backup and restore bring back table and history, the queries find what they ask for, and nothing is left."""
+    before = set(project.path.rglob("*"))
+    monkeypatch.setenv("DAGSTER_HOME", str(project.path))
+    sandbox = project.serve(rows={"stories": [*stories(5), {"timestamp": f"{DAY}T12:00:00Z"}]})
+    with dg.DagsterInstance.get() as instance:
+        assert project.materialize(instance=instance).success
+    sandbox.faults.append(Fault("status", status=404))
+    with pytest.raises(Exception, match="404"):
+        project.load(Window.of_day(dt.date(2025, 3, 2)))
+    sandbox.faults.clear()
+    found = runnable("docs/operations.md")
+    restore = next(number for number, block in enumerate(found) if "cp backup/warehouse.duckdb ." in block.text)
+    uninstall = next(number for number, block in enumerate(found) if "rm -rf .venv" in block.text)
+    failed, *_ = run(found[:restore], project)
+    assert "2025-03-02 │ failed" in failed
+    assert "path not found" in failed
+
+    (project.path / "warehouse.duckdb").write_bytes(b"lost")
+    shutil.rmtree(project.path / ".dagster")
+    _, loaded_until, *_ = run(found[restore:uninstall], project)
+    assert "stories  │ 2025-03-02" in loaded_until
+    assert len(project.ids()) == 5
+    with dg.DagsterInstance.get() as instance:
+        assert len(instance.get_runs()) == 1
+
+    rejected, *_ = run([*found[uninstall + 1 :], found[uninstall]], project)
+    assert "id" in rejected
+    left = {str(path.relative_to(project.path)) for path in set(project.path.rglob("*")) - before}
+    assert {path for path in left if not path.startswith(("tmp/tmp", "backup"))} == {"home"}
+
+
+def test_a_copy_waits_for_a_load(project: Project) -> None:
+    """``flock`` and the loads' own lock on the DuckDB file keep each other out."""
+    take = ["flock", "--nonblock", f"{project.path}/warehouse.duckdb.lock", "true"]
+    with duckdb_writer(project.path / "warehouse.duckdb", logging.getLogger()):
+        assert subprocess.run(take, check=False).returncode == 1
+    assert subprocess.run(take, check=False).returncode == 0
+
+
+@pytest.mark.postgres
+def test_operations_on_postgres(project: Project, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dump brings back what was lost, and the last command leaves nothing in the database."""
+    project.serve(rows={"stories": stories(5)})
+    project.load()
+    backup, restore, drop = (block for block in blocks("docs/operations.md") if block.kind == _NEEDS_POSTGRES)
+    example = "postgresql://user:password@host:5432/db"
+    monkeypatch.setenv("WAREHOUSE", postgres.url)
+    run([backup], project, **{example: postgres.url})
+    postgres.execute("DELETE FROM analytics.stories")
+    postgres.execute("DROP TABLE analytics._analytics_windows")
+    run([restore], project)
+    assert len(postgres.table("stories")) == 5
+    # the next load goes on as if nothing had been
+    assert project.load().rows_loaded == 5
+    run([drop], project)
+    assert postgres.schemas() == []
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_is_run_or_says_why_not(page: str) -> None:
     """No example is left out in silence."""
     for block in blocks(page):
-        runs = block.kind in {"bash", "bash postgres", "python", "sql"} or block.file
+        runs = block.kind in {"bash", _NEEDS_POSTGRES, "python", "sql"} or block.file
         assert runs or block.note.startswith("not run: "), block
 
 
