@@ -32,12 +32,12 @@ from analytics_assets.sandbox import __main__ as sandbox_command
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.control import with_control
 from analytics_assets.sandbox.faults import KINDS, Fault
-from analytics_assets_tests.project import DAY, Project, asked, stories
+from analytics_assets_tests.project import DAY, KEY, Project, asked, stories
 from analytics_assets_tests.warehouses import Postgres
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = ("docs/embed.md", "docs/operations.md", "docs/sandbox.md")
+PAGES = ("SECURITY.md", "docs/embed.md", "docs/operations.md", "docs/sandbox.md")
 _FENCE = re.compile(
     r"^(?:<!-- (?P<note>[^\n]*) -->\n)?```(?P<info>[^\n]*)\n(?P<text>.*?)^```\n", re.MULTILINE | re.DOTALL
 )
@@ -176,6 +176,16 @@ def test_operations_on_duckdb(project: Project, monkeypatch: pytest.MonkeyPatch)
     assert "id" in rejected
     left = {str(path.relative_to(project.path)) for path in set(project.path.rglob("*")) - before}
     assert {path for path in left if not path.startswith(("tmp/tmp", "backup"))} == {"home"}
+
+
+def test_the_key_is_in_no_file(project: Project) -> None:
+    """The search that the page on security offers finds nothing after a load, and the key where it stands."""
+    project.serve(rows={"stories": [*stories(2), {"id": f"key {KEY}", "timestamp": f"{DAY}T12:00:00Z"}]})
+    project.load()
+    run(runnable("SECURITY.md"), project)
+    (project.path / "leak.log").write_text(f"asked with {KEY}")
+    with pytest.raises(AssertionError, match=r"leak\.log"):
+        run(runnable("SECURITY.md"), project)
 
 
 def test_a_copy_waits_for_a_load(project: Project) -> None:
