@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from analytics_assets.assets import STEP_RETRIES
 from analytics_assets.ingest.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -41,3 +42,12 @@ def test_what_it_links_to_exists() -> None:
     """No link into the repository is dead."""
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_the_retries_of_a_step_are_told() -> None:
+    """How often a step begins anew, and after how many seconds, is what the code says."""
+    assert STEP_RETRIES.delay
+    waits = [round(STEP_RETRIES.delay * (2**attempt)) for attempt in range(STEP_RETRIES.max_retries)]
+    told = re.search(r"begins anew by itself, twice, after about\s+(\d+) and (\d+) seconds", README)
+    assert told
+    assert [int(seconds) for seconds in told.groups()] == waits

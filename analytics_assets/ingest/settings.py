@@ -71,7 +71,7 @@ class Settings(BaseModel):
     )
     data_selector: _NonEmpty = Field(default="data", description="JSONPath of the rows in a response")
     total_selector: str = Field(
-        default="total", description="JSONPath of the number of rows in the window; empty: there is none"
+        default="total", description="JSONPath of the number of rows in the window; empty: the API gives none"
     )
     offset_param: _NonEmpty = Field(default="offset", description="Name of the offset parameter")
     limit_param: _NonEmpty = Field(default="limit", description="Name of the page size parameter")
@@ -118,10 +118,15 @@ class Settings(BaseModel):
         default=0,
         ge=0,
         le=10_000,
-        description="Requests a second of all runs on a machine; 0: as the API's refusals teach",
+        description=(
+            "Requests a second of all runs on a machine; 0: no fixed limit, the pace is learned from the API's `429` answers"
+        ),
     )
     max_window_days: int = Field(
-        default=31, ge=1, le=3660, description="Longest window asked for; a longer range is loaded in slices, each kept"
+        default=31,
+        ge=1,
+        le=3660,
+        description="Longest window asked for; a longer range is loaded in slices, and each that has arrived stays",
     )
     start_date: dt.date = Field(default=dt.date(2025, 1, 1), description="First daily partition")
     timezone: str = Field(default="UTC", description="Time zone in which a partition's day begins and ends")
