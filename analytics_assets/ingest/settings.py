@@ -118,9 +118,7 @@ class Settings(BaseModel):
         default=0,
         ge=0,
         le=10_000,
-        description=(
-            "Requests a second of all runs on a machine; 0: no fixed limit, the pace is learned from the API's `429` answers"
-        ),
+        description="Requests a second of all runs on a machine; 0: no limit but what the API's `429` answers teach",
     )
     max_window_days: int = Field(
         default=31,
