@@ -23,7 +23,8 @@ A load ends in one of two ways:
 - **The run fails**, or is cancelled, in words that name what was asked and what came. The table is as it was before,
   and the window's row in `_analytics_windows` says `failed`, or `cancelled`, and why.
 
-There is no third: a run never succeeds with rows missing that an answer of the API gave away.
+Where an answer of the API shows that rows are missing, the run does not succeed. What no answer shows is listed under
+[What cannot be seen](#what-cannot-be-seen).
 
 ## How a window is proven
 
@@ -35,25 +36,25 @@ There is no third: a run never succeeds with rows missing that an answer of the 
 
 When rows moved while they were read, the window is read again, up to three times.
 
-One request is made behind the last row where it may not be the last: without a total; where the first page is full
-and, by its total, all there is, for some APIs give a page's own count as `total`; and where the last page is full and
-the total a multiple of 100, for others cap it at 200, 1,000 or 10,000. If rows come, the run fails and names
-`total_selector`. Any other answer is the end: an empty list, `null`, a page of HTML, 204, 400, 404, 416, or the last
-page again. A failing server or a refused key is no answer, and fails the run.
+Where the last row may not be the last, one more request is made behind it, in three cases: there is no total; the first
+page is full and its total says that this is all (some APIs give a page's own count as `total`); or the last page is full
+and the total is a multiple of 100 (others cap it at 200, 1,000 or 10,000). If rows come, the run fails and names
+`total_selector`. Any other answer means that this is the end: an empty list, `null`, a page of HTML, 204, 400, 404, 416,
+or the last page again. If the server fails or refuses the key, the question is not answered, and the run fails.
 
 ## What cannot be seen
 
-- **With a total**: changes that add up to nothing between two page requests. A row removed before the place that was
-  reached and one added behind it leave the total as it was and move a row past the reader. Pages are requested a few at
+- **With a total**: changes between two page requests that cancel each other out. If a row is removed before the place
+  that was reached and another one is added behind it, the total stays the same, and a row moves past the reader. Pages are requested a few at
   a time, so the moments in question are milliseconds apart, and the next load of the window brings the row. Without a
-  total the row that two pages share shows such a change.
-- **An API that lies the same way throughout**: one that leaves a row out of both its pages and its total, or that caps
+  total, the row that two pages share shows such a change.
+- **An API whose answers are wrong in the same way throughout**: one that leaves a row out of both its pages and its total, or that caps
   its pages below `page_size` and calls the capped page's count the total, or caps its total at a number that is no
   multiple of 100.
-- **A window that is falsely empty twice**, and of which the table holds no rows: nothing tells it from an empty one.
+- **A window that wrongly comes empty twice**, and of which the table holds no rows: nothing tells it from an empty one.
   The run succeeds and says so (`why_empty`); where the days beside it have rows, the check `window_as_expected` warns.
-- **Parameters that the API reads otherwise, and that no answer shows**: for a window within the one that was asked (but
-  for a last day that it leaves out), or for one that is always empty. `make check` finds these.
+- **A window that the API understands as another one, without any answer that shows it**: as one that lies within the
+  window that was asked for (unless it leaves out the last day), or as one that is always empty. `make check` finds these.
 - **Pages of a single row and no total** (`page_size = 1`, or a server that sends one row at a time): they have no room
   for the row that two pages share.
 - **Changes after the last page was read**: the next load of the window brings them.
@@ -63,7 +64,7 @@ page again. A failing server or a refused key is no answer, and fails the run.
 
 {failures}
 Where it *may pass*, the step begins anew by itself, twice, after about 30 and 60 seconds; all else is red at once, and
-so is an `incomplete` window that did not fit together twice in the same way. That comes on top of the retries of a
+so is an `incomplete` window whose pages did not fit together twice in the same way. That comes on top of the retries of a
 single request. An API that is down makes a run red after about four minutes.
 
 ## The fault matrix
@@ -95,7 +96,7 @@ _FAILURES: dict[Kind, tuple[str, str]] = {
         "Read the message: it quotes the answer. `data_selector`, `total_selector`, `page_size`, `max_response_mb`",
     ),
     "incomplete": (
-        "Rows moved in each of four passes; or the pages did not fit together twice in the same way, which is no move",
+        "Rows moved in each of four passes; or the pages did not fit together twice in the same way, so the rows are not moving",
         "Run it again when the data rests; `offset_param`, `limit_param`, or no `total_selector` if its total is wrong",
     ),
     "warehouse busy": ("Another program holds the DuckDB file, for more than a minute", "Close it"),
