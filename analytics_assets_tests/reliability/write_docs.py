@@ -54,7 +54,8 @@ or the last page again. If the server fails or refuses the key, the question is 
 - **A window that wrongly comes empty twice**, and of which the table holds no rows: nothing tells it from an empty one.
   The run succeeds and says so (`why_empty`); where the days beside it have rows, the check `window_as_expected` warns.
 - **A window that the API understands as another one, without any answer that shows it**: as one that lies within the
-  window that was asked for (unless it leaves out the last day), or as one that is always empty. `make check` finds these.
+  window that was asked for (unless it leaves out the last day), or as one that is always empty. `make check` finds
+  these.
 - **Pages of a single row and no total** (`page_size = 1`, or a server that sends one row at a time): they have no room
   for the row that two pages share.
 - **Changes after the last page was read**: the next load of the window brings them.
@@ -64,8 +65,8 @@ or the last page again. If the server fails or refuses the key, the question is 
 
 {failures}
 Where it *may pass*, the step begins anew by itself, twice, after about 30 and 60 seconds; all else is red at once, and
-so is an `incomplete` window whose pages did not fit together twice in the same way. That comes on top of the retries of a
-single request. An API that is down makes a run red after about four minutes.
+so is an `incomplete` window whose pages did not fit together twice in the same way. That comes on top of the retries of
+a single request. An API that is down makes a run red after about four minutes.
 
 ## The fault matrix
 
@@ -96,7 +97,7 @@ _FAILURES: dict[Kind, tuple[str, str]] = {
         "Read the message: it quotes the answer. `data_selector`, `total_selector`, `page_size`, `max_response_mb`",
     ),
     "incomplete": (
-        "Rows moved in each of four passes; or the pages did not fit together twice in the same way, so the rows are not moving",
+        "Rows moved in each of four passes; or the pages did not fit together twice in the same way, so it is no move",
         "Run it again when the data rests; `offset_param`, `limit_param`, or no `total_selector` if its total is wrong",
     ),
     "warehouse busy": ("Another program holds the DuckDB file, for more than a minute", "Close it"),
