@@ -36,23 +36,25 @@ Where an answer of the API shows that rows are missing, the run does not succeed
 
 When rows moved while they were read, the window is read again, up to three times.
 
-Where the last row may not be the last, one more request is made behind it, in three cases: there is no total; the first
-page is full and its total says that this is all (some APIs give a page's own count as `total`); or the last page is full
-and the total is a multiple of 100 (others cap it at 200, 1,000 or 10,000). If rows come, the run fails and names
-`total_selector`. Any other answer means that this is the end: an empty list, `null`, a page of HTML, 204, 400, 404, 416,
-or the last page again. If the server fails or refuses the key, the question is not answered, and the run fails.
+Where the last row may not be the last, one more request is made behind it, in three cases: there is no total; the
+first page is full and its total says that this is all (some APIs give a page's own count as `total`); or the last page
+is full and the total is a multiple of 100 (others cap it at 200, 1,000 or 10,000). If rows come, the run fails and
+names `total_selector`. Any other answer means that this is the end: an empty list, `null`, a page of HTML, 204, 400,
+404, 416, or the last page again. If the server fails or refuses the key, the question is not answered, and the run
+fails.
 
 ## What cannot be seen
 
 - **With a total**: changes between two page requests that cancel each other out. If a row is removed before the place
-  that was reached and another one is added behind it, the total stays the same, and a row moves past the reader. Pages are requested a few at
-  a time, so the moments in question are milliseconds apart, and the next load of the window brings the row. Without a
-  total, the row that two pages share shows such a change.
-- **An API whose answers are wrong in the same way throughout**: one that leaves a row out of both its pages and its total, or that caps
-  its pages below `page_size` and calls the capped page's count the total, or caps its total at a number that is no
-  multiple of 100.
-- **A window that wrongly comes empty twice**, and of which the table holds no rows: nothing tells it from an empty one.
-  The run succeeds and says so (`why_empty`); where the days beside it have rows, the check `window_as_expected` warns.
+  that was reached and another one is added behind it, the total stays the same, and a row moves past the reader. Pages
+  are requested a few at a time, so the moments in question are milliseconds apart, and the next load of the window
+  brings the row. Without a total, the row that two pages share shows such a change.
+- **An API whose answers are wrong in the same way throughout**: one that leaves a row out of both its pages and its
+  total, or that caps its pages below `page_size` and calls the capped page's count the total, or caps its total at a
+  number that is no multiple of 100.
+- **A window that wrongly comes empty twice**, and of which the table holds no rows: nothing tells it from an empty
+  one. The run succeeds and says so (`why_empty`); where the days beside it have rows, the check `window_as_expected`
+  warns.
 - **A window that the API understands as another one, without any answer that shows it**: as one that lies within the
   window that was asked for (unless it leaves out the last day), or as one that is always empty. `make check` finds
   these.
