@@ -60,7 +60,7 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
 
 def origin_of(name: str) -> str:
     """Say in words where the value of a setting comes from: its variable, the configuration file, or the default."""
-    variable = _variable(SECTION, name)
+    variable = f"{SECTION}__{name}".upper()
     # those of an endpoint are variables of their own
     found = sorted(one for one in os.environ if one == variable or one.startswith(f"{variable}__"))
     if found:

@@ -66,7 +66,7 @@ fails.
 ## What a failure means
 
 {failures}
-Where it *may pass*, the step begins anew by itself, twice, after about 30 and 60 seconds; all else is red at once, and
+Where it *may pass*, the step begins anew by itself, twice, after 30 and 90 seconds; all else is red at once, and
 so is an `incomplete` window whose pages did not fit together twice in the same way. That comes on top of the retries of
 a single request. An API that is down makes a run red after about four minutes.
 
