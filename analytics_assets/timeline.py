@@ -23,8 +23,10 @@ def put_on_timeline(run: dg.DagsterRun, instance: dg.DagsterInstance) -> None:
     # added first: what gives the run its origin writes the tag beside it only where it is there already
     instance.add_run_tags(run.run_id, {".dagster/repository": f"__repository__@{location}"})
     tagged = instance.get_run_by_id(run.run_id) or stored
+    # the class is private to Dagster, but not what its database has of one
+    origin: Any = dg.deserialize_value(_origin_in_json(run.job_name, location))
     # as `dagster run migrate-repository` does it
-    instance.run_storage.replace_job_origin(tagged, _origin(run.job_name, location))
+    instance.run_storage.replace_job_origin(tagged, origin)
 
 
 def _location_of(run: dg.DagsterRun) -> str:
@@ -34,8 +36,8 @@ def _location_of(run: dg.DagsterRun) -> str:
     return module if isinstance(module, str) else _LOCATION
 
 
-def _origin(job_name: str, location: str) -> Any:  # noqa: ANN401 (the class is private to Dagster)
-    """Return the origin of a job, made of what Dagster's database has of one."""
+def _origin_in_json(job_name: str, location: str) -> str:
+    """Return the origin of a job as Dagster's database has it."""
     target = {"__class__": "LoadableTargetOrigin", "module_name": location}
     code_location = {
         "__class__": "ManagedGrpcPythonEnvRepositoryLocationOrigin",
@@ -52,4 +54,4 @@ def _origin(job_name: str, location: str) -> Any:  # noqa: ANN401 (the class is 
         "external_repository_origin": repository,
         "pipeline_name": job_name,
     }
-    return dg.deserialize_value(json.dumps(origin))
+    return json.dumps(origin)

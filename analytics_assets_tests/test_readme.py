@@ -46,8 +46,7 @@ def test_what_it_links_to_exists() -> None:
 
 def test_the_retries_of_a_step_are_told() -> None:
     """How often a step begins anew, and after how many seconds, is what the code says."""
-    assert STEP_RETRIES.delay
-    waits = [round(STEP_RETRIES.delay * (2**attempt)) for attempt in range(STEP_RETRIES.max_retries)]
-    told = re.search(r"begins anew by itself, twice, after about\s+(\d+) and (\d+) seconds", README)
+    waits = [STEP_RETRIES.calculate_delay(attempt) for attempt in range(1, STEP_RETRIES.max_retries + 1)]
+    told = re.search(r"begins anew by itself, twice, after\s+(\d+) and (\d+) seconds", README)
     assert told
     assert [int(seconds) for seconds in told.groups()] == waits

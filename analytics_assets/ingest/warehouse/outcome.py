@@ -4,6 +4,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import dlt
 from dlt.common.schema import Schema
@@ -65,9 +66,8 @@ def record_failure(
             else:
                 row = ledger_row(report, outcome, reason)
                 # of a first load that failed dlt would name the schema after the pipeline, and keep it as the default
-                schema = None if pipeline.state["default_schema_name"] else Schema(SCHEMA)
-                data = dlt.resource([row], name=LEDGER, columns=LEDGER_COLUMNS)
-                Pipeline.run(pipeline, data, schema=schema)  # type: ignore[arg-type] # dlt's own default is None
+                named: dict[str, Any] = {} if pipeline.state["default_schema_name"] else {"schema": Schema(SCHEMA)}
+                Pipeline.run(pipeline, dlt.resource([row], name=LEDGER, columns=LEDGER_COLUMNS), **named)
     except Exception as failure:
         why = explain(failure)
         if why is None:
