@@ -109,4 +109,4 @@ def _kind_of(error: BaseException) -> DatabaseKind | None:
 def _sentence(error: BaseException) -> str:
     """Return the first line of a message: the ones behind it quote rows and statements."""
     line = str(error).strip().partition("\n")[0].strip()
-    return _VALUES.sub("…", _PATH.sub(r"\1", line)).rstrip(".")
+    return _VALUES.sub("…", _PATH.sub(r"\1", line)).rstrip(".!")

@@ -25,7 +25,7 @@ def look_again(reading: Reading, log: logging.Logger) -> None:
     said = _empty(reading, log) or _unasked(reading, log) or _midnight(reading, log)
     if not said:
         return
-    what = f"incomplete: {reading.endpoint.name}: {said}"
+    what = f"incomplete: {said}"
     if reading.pages.passes == 1:
         raise WindowMovedError(what)
     advice = f"The API reads the window otherwise than the settings say: check {HOW_IT_IS_ASKED}"

@@ -42,6 +42,8 @@ _ADVICE_WHERE_MISSING = (
 _SAYS_MISSING = re.compile(r"(not|n't) exist|not found|no such|unknown (field|collection|resource|path)", re.IGNORECASE)
 _MARKUP = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _QUOTED = 200
+# with which urllib3 begins what it says; the address stands before it
+_CONNECTION = re.compile(r"HTTPS?Connection(Pool)?\([^)]*\): ")
 # what may be different when it is asked again; 501 and its like will not be
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
 # Statuses from here on are no API's: a proxy in front of one says with them that it cannot reach it.
@@ -163,4 +165,4 @@ def _innermost(error: requests.RequestException) -> str:
     """Return the short reason inside requests' nested one: `Connection refused` instead of three class names."""
     reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
     # redacted errors begin with the address, which stands alone where nothing is known
-    return str(reason).strip(" .:") or f"nothing more is known ({type(error).__name__})"
+    return _CONNECTION.sub("", str(reason)).strip(" .:") or f"nothing more is known ({type(error).__name__})"

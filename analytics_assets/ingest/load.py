@@ -72,9 +72,9 @@ def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -
                     normalize(pipeline, reading)
                     load_id, info = load(pipeline, reading)
                     return close(pipeline, source, reading, load_id), info
-            pipeline.log.warning("reading the window again: the table has columns that would change its values")
+            pipeline.log.warning("%s: reading again, for the table got columns meanwhile", reading.endpoint.name)
         what = "each time it was read, the table had got columns that would change its values; run it again"
-        raise ApiError("incomplete", f"incomplete: {reading.endpoint.name}: {what}")
+        raise ApiError("incomplete", f"incomplete: {what}")
 
 
 def say_how_to_merge(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:
@@ -104,7 +104,8 @@ def read_proven(pipeline: WindowPipeline, source: DltSource, reading: Reading) -
             moved = next((cause for cause in causes(failed) if isinstance(cause, WindowMovedError)), None)
             if moved is None or reread == MAX_REREADS:
                 raise
-            pipeline.log.warning("reading the window again, %d of %d: %s", reread + 1, MAX_REREADS, moved)
+            again = f"reading the window again, {reread + 1} of {MAX_REREADS}"
+            pipeline.log.warning("%s: %s: %s", reading.endpoint.name, again, moved)
             pipeline.abort_packages()
         else:
             break

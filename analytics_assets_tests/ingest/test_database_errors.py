@@ -17,6 +17,7 @@ from dlt.destinations.exceptions import DatabaseTerminalException, DatabaseTrans
 from analytics_assets.assets import STEP_RETRIES
 from analytics_assets.ingest.database_errors import DatabaseKind
 from analytics_assets.ingest.errors import Problem, explain
+from analytics_assets_tests.messages import as_documented, documented
 from analytics_assets_tests.project import Project, message_of, stories
 from analytics_assets_tests.warehouses import Postgres
 
@@ -25,7 +26,7 @@ SECRET_ROW = "not-for-the-ledger"
 
 
 def _problem_of_a_load(project: Project) -> Problem:
-    """Load, and return what is said of the failure."""
+    """Load, and return what is said of the failure, which is what docs/messages.md shows of its kind."""
     with pytest.raises(Exception) as failed:  # noqa: PT011 - explain() says which
         project.load()
     problem = explain(failed.value)
@@ -33,6 +34,10 @@ def _problem_of_a_load(project: Project) -> Problem:
     assert str(project.path) not in problem.message
     assert "\n" not in problem.message
     return problem
+
+
+def _is_documented(problem: Problem) -> bool:
+    return documented(problem.kind) == as_documented(f"stories: {problem.message}")
 
 
 @pytest.mark.postgres
@@ -59,6 +64,8 @@ def test_postgres_that_cannot_be_had(
     assert problem.message.startswith(f"{kind}: PostgreSQL says: ")
     assert words in problem.message
     assert problem.is_transient is (kind == "cannot connect")
+    if "nobody" in words or "refused" in words:
+        assert _is_documented(problem)
     # the warehouse is asked first
     assert sandbox.requests == []
 
@@ -94,6 +101,7 @@ def test_postgres_without_permission(project: Project, postgres: Postgres, monke
         problem = _problem_of_a_load(project)
         assert problem.kind == "no permission"
         assert f"permission denied for database {database}. The user needs the right to create" in problem.message
+        assert _is_documented(problem)
         monkeypatch.setenv("DESTINATION__WAREHOUSE__CREDENTIALS", postgres.url)
         project.load()
         postgres.execute(f"GRANT ALL ON DATABASE {database} TO {reader}")
@@ -119,6 +127,7 @@ def test_postgres_refuses_a_value(project: Project, postgres: Postgres) -> None:
     assert 'new row for relation "stories" violates check constraint "few". The table has' in problem.message
     reasons = [reason for (reason,) in postgres.execute(f"SELECT reason FROM analytics.{LEDGER} ORDER BY started_at")]  # noqa: S608
     assert reasons == [None, problem.message]
+    assert _is_documented(problem)
     assert SECRET_ROW not in problem.message
 
 
@@ -136,6 +145,7 @@ def test_postgres_closes_the_connection(project: Project, postgres: Postgres) ->
     sandbox.rows["stories"] = stories(9)
     problem = _problem_of_a_load(project)
     assert (problem.kind, problem.is_transient) == ("connection lost", True)
+    assert _is_documented(problem)
     reasons = [reason for (reason,) in postgres.execute(f"SELECT reason FROM analytics.{LEDGER} ORDER BY started_at")]  # noqa: S608
     assert reasons == [None, problem.message]
     assert len(postgres.table("stories")) == 3
@@ -163,6 +173,7 @@ def test_a_file_that_is_no_warehouse(project: Project) -> None:
     problem = _problem_of_a_load(project)
     assert (problem.kind, problem.is_transient) == ("cannot open", False)
     assert 'The file "warehouse.duckdb" exists, but it is not a valid DuckDB database file' in problem.message
+    assert _is_documented(problem)
     assert (project.path / "warehouse.duckdb").read_text() == "no database" * 1000
 
 
@@ -213,6 +224,10 @@ def test_a_disk_that_is_full(project: Project) -> None:
         check=False,
     )
     assert done.stdout.startswith("disk full: DuckDB says: "), (done.stdout, done.stderr[-2000:])
+    # how far it had got differs
+    begin, _, end = documented("disk full").removeprefix("stories: ").partition(" … ")
+    assert done.stdout.startswith(begin)
+    assert done.stdout.rstrip().endswith(end)
     assert str(project.path) not in done.stdout
 
 
@@ -251,6 +266,8 @@ def test_what_each_driver_says_has_its_kind(error: Exception, kind: DatabaseKind
     assert "secret" not in problem.message
     assert "/some/folder" not in problem.message
     assert problem.is_transient is (kind in {"cannot connect", "connection lost", "warehouse failing"})
+    if "deadlock" in said:
+        assert _is_documented(problem)
 
 
 @pytest.mark.parametrize(

@@ -417,7 +417,7 @@ def _shapes() -> list[Case]:
 
 
 def _incomplete(*words: str) -> Failed:
-    return Failed(kind="incomplete", words=("incomplete: stories", *words, "asked {'since': '2025-03-01"))
+    return Failed(kind="incomplete", words=("incomplete: ", *words, "asked {'since': '2025-03-01"))
 
 
 def _pages() -> list[Case]:

@@ -88,7 +88,7 @@ class WindowPages:
 
     def _in_words(self, moved: RowsMovedError) -> ApiError:
         """Return the error for pages that do not fit together; where they did so before, row for row, a lasting one."""
-        what = f"incomplete: {self._endpoint.name}: {moved} (page {self.walk.pages}, asked {self._asked or 'all'})"
+        what = f"incomplete: {moved} (page {self.walk.pages}, asked {self._asked or 'all'})"
         how_it_answers = (
             f"the API does not honour {self._settings.offset_param} (offset_param), orders rows differently for each "
             "page (extra_params can ask for an order), or its total is not the window's (total_selector)"

@@ -38,7 +38,7 @@ class HeldRows:
         if rows := self._count(window, valid_at=report.started_at, read_since=since):
             what = f"nothing came of {window or 'all history'}, asked twice, and the table holds {rows} rows of it"
             advice = "If the API has indeed lost them, run it with accept_empty: true in the run's config"
-            raise ApiError("incomplete", f"incomplete: {report.endpoint}: {what}. {advice}")
+            raise ApiError("incomplete", f"incomplete: {what}. {advice}")
 
     def beside(self, report: WindowReport) -> tuple[int, int] | None:
         """Return how many rows of the day before an empty window and of the day after it the table holds.

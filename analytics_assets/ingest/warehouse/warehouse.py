@@ -164,5 +164,5 @@ class Warehouse:
         if not (came if kept is None else kept) == came == held:
             of_kept = came if kept is None else kept
             what = f"{of_kept} rows were kept, {came} reached the warehouse, {held} are in the table; run it again"
-            raise ApiError("incomplete", f"incomplete: {report.endpoint}: {what}")
+            raise ApiError("incomplete", f"incomplete: {what}")
         return int(loaded)

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from analytics_assets.ingest.errors import ApiError
 READER_WAIT_SECONDS = 60.0
 
 _LOG_EVERY_SECONDS = 5.0
+# how DuckDB names who has the file: by the path of its program
+_HOLDER = re.compile(r"held in (?:[^ ]*/)?(\S+) \(PID (\d+)\)")
 _POLL_SECONDS = 0.1
 # DuckDB has a thread for each core, and its guide advises 125 MB for each at least. What needs more than this goes to
 # disk, where by itself DuckDB would take four fifths of the machine's memory.
@@ -106,12 +109,13 @@ def _connect(path: Path, wait: float, log: logging.Logger) -> duckdb.DuckDBPyCon
         except duckdb.IOException as error:
             if "Could not set lock" not in str(error):
                 raise
-            holder = str(error)
+            held = _HOLDER.search(str(error))
+            holder = f"another program ({held[1]}, PID {held[2]})" if held else "another program"
         if time.monotonic() - began > wait:
             _GIVEN_UP[path] = began, time.monotonic()
-            what = f"another program holds {path.name} for more than {wait:g} s; close it. DuckDB says: {holder}"
+            what = f"{holder} has had {path.name} open for more than {wait:g} s; close the file there"
             raise ApiError("warehouse busy", f"warehouse busy: {what}")
         if not is_logged:
-            log.info("waiting for another program to close %s: %s", path.name, holder)
+            log.info("waiting for %s to close %s", holder, path.name)
             is_logged = True
         pause(_POLL_SECONDS)

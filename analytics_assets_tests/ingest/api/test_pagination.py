@@ -32,9 +32,7 @@ def test_a_total_of_all_history_is_seen_in_the_second_pass(project: Project, at_
     sandbox = project.serve(rows={"stories": stories(90)}, faults=[Fault("total", value=5000)])
     project.configure(max_concurrent_requests=at_once)
     said = _lasting(project)
-    assert said.startswith(
-        "incomplete: stories: the API says total 5000, but its pages end after 90 rows: where its total"
-    )
+    assert said.startswith("incomplete: the API says total 5000, but its pages end after 90 rows: where its total")
     assert 'total_selector = "" reads without it (page 2, asked ' in said
     assert "It was the same, row for row, when the window was read again, so no rows move: the API does not" in said
     assert [request.params["offset"] for request in sandbox.requests] == ["0", "90"] * 2
@@ -172,7 +170,7 @@ def test_rows_that_never_rest_end_in_an_error(project: Project) -> None:
 
     sandbox = project.serve(rows=rows, on_request=add_one)
     project.configure(page_size=3)
-    assert _problem_of(project.load).startswith("incomplete | incomplete: stories: the total was")
+    assert _problem_of(project.load).startswith("incomplete | incomplete: the total was")
     assert [params["offset"] for _, params in asked(sandbox)].count("0") == 4
 
 

@@ -31,7 +31,7 @@ def test_a_window_that_held_rows_does_not_come_empty(project: Project, warehouse
     project.load(DAYS[0])
     sandbox.rows["stories"] = []
     for _ in range(2):
-        with pytest.raises(ApiError, match=r"incomplete: stories: nothing came of .*holds 3 rows of it.*accept_empty"):
+        with pytest.raises(ApiError, match=r"incomplete: nothing came of .*holds 3 rows of it.*accept_empty"):
             project.load(DAYS[0])
     assert accept(DAYS[0]).rows_loaded == 0
     assert len(contents(warehouse, "stories")) == 3
@@ -99,7 +99,7 @@ def test_a_full_refresh_of_nothing_needs_consent(project: Project, warehouse: Wa
     sandbox.rows["stories"] = [{"timestamp": "2025-03-01T00:00:00Z"}] if answer == "nothing loadable" else []
     if answer == "no total":
         project.configure(total_selector="")
-    with pytest.raises(ApiError, match=r"incomplete: stories: nothing came of all history.*holds 3 rows.*accept_empty"):
+    with pytest.raises(ApiError, match=r"incomplete: nothing came of all history.*holds 3 rows.*accept_empty"):
         project.load(None)
     assert len(contents(warehouse, "stories")) == 3
     accept(None)

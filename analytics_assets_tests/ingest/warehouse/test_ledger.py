@@ -136,7 +136,7 @@ def test_a_window_that_fails_after_it_arrived_has_one_row(
         _run("a")
     (row,) = _ledger(warehouse)
     assert (row["outcome"], row["rows_kept"], row["rows_loaded"]) == ("failed", 3, None)
-    assert row["reason"].startswith("incomplete: stories: 3 rows were kept")
+    assert row["reason"].startswith("incomplete: 3 rows were kept")
 
 
 def test_a_window_that_moved_has_one_row(project: Project, warehouse: Warehouse) -> None:
