@@ -52,8 +52,8 @@ class SyncConfig(dg.Config):
         default=SyncMode.incremental,
         description=(
             "incremental: load the chosen days and merge them by id. full_refresh: CAUTION, it reads ALL history from "
-            "the API, whatever days are chosen, and REPLACES the table; rows that the API no longer has are gone after "
-            "it, except those that had expired. It may take hours; make estimate says how long."
+            "the API, whatever days are chosen (none is needed), and REPLACES the table; rows that the API no longer "
+            "has are gone after it, except those that had expired. It may take hours; make estimate says how long."
         ),
     )
     accept_empty: bool = Field(

@@ -23,7 +23,7 @@ from analytics_assets.ingest.window import Window
 from analytics_assets.timeline import put_on_timeline
 
 _PAGE = (
-    "The social analytics API, with the settings as they were when the definitions were loaded. Each run reads them "
+    "The social analytics API, and the settings as they were when the definitions were loaded. Each run reads them "
     "anew when it begins, and a field that is filled in for a single run goes before them. The key is none of them: it "
     "comes from `API_KEY` or `.dlt/secrets.toml`.\n\n"
 )

@@ -81,7 +81,7 @@ def test_the_effective_settings_are_in_sight_and_no_secret_is(project: Project) 
     project.configure(page_size=50, endpoints__stories__path="/v3/stories")
     api = described_api(load_settings())
     page = str(api.get_resource_definition().description)
-    assert page.startswith("The social analytics API, with the settings")
+    assert page.startswith("The social analytics API, and the settings")
     for line in (
         '- base_url: `"https://api.example.com"` (from .dlt/config.toml)',
         "- page_size: `50` (from ANALYTICS_API__PAGE_SIZE)",

@@ -18,6 +18,7 @@ try:
 except ImportError:
     sync_playwright = None
 
+from analytics_assets.sandbox.app import Sandbox
 from analytics_assets_tests.project import KEY_FORMS, Project
 
 START_SECONDS = 60
@@ -34,11 +35,12 @@ _ARGUMENTS = (
 
 
 class Ui:
-    """A page of the running UI, and everything that the server ever sent to it."""
+    """A page of the running UI, the API that its runs load from, and everything that the server ever sent to it."""
 
-    def __init__(self, page: Any, url: str, shots: list[Path]) -> None:  # noqa: ANN401 - playwright may not be there
+    def __init__(self, page: Any, url: str, shots: list[Path], sandbox: Sandbox) -> None:  # noqa: ANN401 - playwright may not be there
         self.page = page
-        self._url = url
+        self.url = url
+        self.sandbox = sandbox
         self._shots = shots
         self._received: list[str] = []
         self._answers: list[Any] = []
@@ -51,7 +53,11 @@ class Ui:
     def open(self, path: str) -> None:
         """Go to a path of the UI."""
         self._read_answers()
-        self.page.goto(self._url + path)
+        self.page.goto(self.url + path)
+
+    def clicks(self, text: str | re.Pattern[str]) -> None:
+        """Click what has that text."""
+        self.page.get_by_text(text, exact=True).first.click()
 
     def reload(self) -> None:
         """Load the same page anew."""
@@ -111,12 +117,10 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def ui(browser: Any, project: Project) -> Iterator[Ui]:  # noqa: ANN401 - playwright may not be there
-    """Return the UI that ``make dev`` serves from the test's folder; screenshots go there and to ``SCREENSHOTS``."""
-    shots = [project.path]
-    if folder := os.environ.get("SCREENSHOTS"):
-        shots.append(Path(folder))
-        # pictures for people: with a history
-        subprocess.run([sys.executable, "-m", "analytics_assets.commands.demo"], check=True, capture_output=True)
+    """Return the UI that ``make dev`` serves after ``make demo``; screenshots go to its folder and ``SCREENSHOTS``."""
+    shots = [project.path, *(Path(folder) for folder in [os.environ.get("SCREENSHOTS")] if folder)]
+    subprocess.run([sys.executable, "-m", "analytics_assets.commands.demo"], check=True, capture_output=True)
+    sandbox = project.serve()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     # playwright's own loop must not see the output pipe filling up
@@ -130,9 +134,9 @@ def ui(browser: Any, project: Project) -> Iterator[Ui]:  # noqa: ANN401 - playwr
         ) as dev,
     ):
         try:
-            page = browser.new_page(viewport={"width": 1440, "height": 1100}, reduced_motion="reduce")
+            page = browser.new_page(viewport={"width": 1400, "height": 1100}, reduced_motion="reduce")
             _wait_until_ready(dev, page, project.path / "dev.log")
-            yield Ui(page, f"http://127.0.0.1:{port}", shots)
+            yield Ui(page, f"http://127.0.0.1:{port}", shots, sandbox)
         finally:
             dev.send_signal(signal.SIGTERM)
             try:
