@@ -66,8 +66,8 @@ def _rejected(endpoint: Endpoint, reports: list[WindowReport]) -> dg.AssetCheckR
     reasons = sum((Counter(report.rejected) for report in reports), Counter[str]())
     rejected, read = reasons.total(), sum(report.rows_read for report in reports)
     by_reason = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
-    odd = [f"{rejected} of {read} rows went to {endpoint.name}__rejected: {by_reason}."] if rejected else []
-    fine = f"{read} of {read} rows could be loaded as declared." if read else "No rows came."
+    odd = [f"{rejected:,} of {read:,} rows went to {endpoint.name}__rejected: {by_reason}."] if rejected else []
+    fine = f"{read:,} of {read:,} rows could be loaded as declared." if read else "No rows came."
     return _result("no_rows_rejected", odd, fine, {"rows_rejected": rejected, "by_reason": by_reason})
 
 
@@ -92,7 +92,7 @@ def _window(reports: list[WindowReport]) -> dg.AssetCheckResult:
     odd = []
     if strays:
         rows, read = sum(one.strays.count for one in reports), sum(one.rows_read for one in reports)
-        odd.append(f"{rows} of {read} rows are outside of what was asked: {strays}. {_WHY_OUTSIDE}.")
+        odd.append(f"{rows:,} of {read:,} rows are outside of what was asked: {strays}. {_WHY_OUTSIDE}.")
     if missing:
         odd.append(f"No rows came of {missing}.")
     asked_for_days = any(report.window for report in reports)

@@ -1,6 +1,7 @@
 """A browser, and `make dev` running in the test's folder for it to look at."""
 
 import contextlib
+import datetime as dt
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ try:
 except ImportError:
     sync_playwright = None
 
+from analytics_assets.commands.demo import DAYS
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets_tests.project import KEY_FORMS, Project
 
@@ -37,11 +39,10 @@ _ARGUMENTS = (
 class Ui:
     """A page of the running UI, the API that its runs load from, and everything that the server ever sent to it."""
 
-    def __init__(self, page: Any, url: str, shots: list[Path], sandbox: Sandbox) -> None:  # noqa: ANN401 - playwright may not be there
+    def __init__(self, page: Any, url: str, sandbox: Sandbox) -> None:  # noqa: ANN401 - playwright may not be there
         self.page = page
         self.url = url
         self.sandbox = sandbox
-        self._shots = shots
         self._received: list[str] = []
         self._answers: list[Any] = []
         self.errors: list[str] = []
@@ -74,10 +75,10 @@ class Ui:
         return {cells[0].strip(): cells[1].strip() for cells in lines if len(cells) > 1}
 
     def shoot(self, name: str) -> None:
-        """Save what is seen as ``<name>.png``, when nothing moves any more."""
-        self.page.wait_for_timeout(500)
-        for folder in self._shots:
-            self.page.screenshot(path=folder / f"{name}.png", animations="disabled")
+        """Save what is seen as ``<name>.png`` to the folder ``SCREENSHOTS``, when nothing moves any more."""
+        if folder := os.environ.get("SCREENSHOTS"):
+            self.page.wait_for_timeout(500)
+            self.page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
 
     def leaks(self) -> list[str]:
         """Return what the server sent with the API key in it."""
@@ -117,10 +118,10 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def ui(browser: Any, project: Project) -> Iterator[Ui]:  # noqa: ANN401 - playwright may not be there
-    """Return the UI that ``make dev`` serves after ``make demo``; screenshots go to its folder and ``SCREENSHOTS``."""
-    shots = [project.path, *(Path(folder) for folder in [os.environ.get("SCREENSHOTS")] if folder)]
+    """Return the UI that ``make dev`` serves after ``make demo``; the folder ``SCREENSHOTS`` gets pictures."""
     subprocess.run([sys.executable, "-m", "analytics_assets.commands.demo"], check=True, capture_output=True)
-    sandbox = project.serve()
+    # a history no longer than the demo's, so that a full refresh takes no time
+    sandbox = project.serve(first_day=dt.datetime.now(dt.UTC).date() - dt.timedelta(days=DAYS))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     # playwright's own loop must not see the output pipe filling up
@@ -136,7 +137,7 @@ def ui(browser: Any, project: Project) -> Iterator[Ui]:  # noqa: ANN401 - playwr
         try:
             page = browser.new_page(viewport={"width": 1400, "height": 1100}, reduced_motion="reduce")
             _wait_until_ready(dev, page, project.path / "dev.log")
-            yield Ui(page, f"http://127.0.0.1:{port}", shots, sandbox)
+            yield Ui(page, f"http://127.0.0.1:{port}", sandbox)
         finally:
             dev.send_signal(signal.SIGTERM)
             try:
