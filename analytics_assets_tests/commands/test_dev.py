@@ -3,7 +3,9 @@
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
+import filelock
 import pytest
 
 from analytics_assets.commands.dev import is_served_here, main
@@ -50,6 +52,19 @@ def test_a_port_of_another_program_is_refused(
         assert main() == 1
     problem = f"port {port} cannot be used (Address already in use); choose another one, as in PORT=3001 make dev"
     assert capsys.readouterr() == ("", f"Cannot start: {problem}\n")
+
+
+def test_a_second_one_is_refused(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before its port is looked at, with the address of the first; a lock that nobody holds any more is no hindrance."""
+    lock = filelock.FileLock(project.path / ".dagster" / "make-dev.lock")
+    with lock:
+        Path(lock.lock_file).write_text("http://127.0.0.1:4000")
+        assert main() == 1
+    problem = "make dev is running already, at http://127.0.0.1:4000; open that, or stop it first"
+    assert capsys.readouterr() == ("", f"Cannot start: {problem}\n")
+    project.configure(page_size=0)
+    assert main() == 1
+    assert "page_size" in capsys.readouterr().err
 
 
 def test_another_program_is_not_taken_for_the_ui() -> None:

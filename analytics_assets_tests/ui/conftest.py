@@ -119,9 +119,11 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def ui(browser: Any, project: Project) -> Iterator[Ui]:  # noqa: ANN401 - playwright may not be there
     """Return the UI that ``make dev`` serves after ``make demo``; the folder ``SCREENSHOTS`` gets pictures."""
+    # a history no longer than the demo's, for a full refresh records each day of it
+    first_day = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=DAYS)
+    project.configure(start_date=first_day)
     subprocess.run([sys.executable, "-m", "analytics_assets.commands.demo"], check=True, capture_output=True)
-    # a history no longer than the demo's, so that a full refresh takes no time
-    sandbox = project.serve(first_day=dt.datetime.now(dt.UTC).date() - dt.timedelta(days=DAYS))
+    sandbox = project.serve(first_day=first_day)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     # playwright's own loop must not see the output pipe filling up
