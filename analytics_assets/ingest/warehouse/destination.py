@@ -1,5 +1,6 @@
 """The dlt destination that ``[destination.warehouse]`` names, with what a load of this project needs of it."""
 
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -79,7 +80,9 @@ def _destination_type() -> str:
 
 def _factory() -> AnyDestination:
     named = _destination_type()
-    is_wrong = f"{'.'.join(_SECTION)}.destination_type = {named!r}"
+    # an address that strayed here may have a password in it
+    shown = repr(named) if re.fullmatch(r"[\w.]+", named) else "…"
+    is_wrong = f"{'.'.join(_SECTION)}.destination_type = {shown}"
     try:
         factory = DestinationReference.ensure_factory(DestinationReference.find(named))()
     except UnknownDestinationModule:

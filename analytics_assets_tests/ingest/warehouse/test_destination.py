@@ -99,6 +99,14 @@ def test_a_destination_that_cannot_be_is_refused_before_anything_runs(
         assert "\n" not in str(caught.value)
 
 
+def test_an_address_in_the_place_of_the_type_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have a password in it."""
+    monkeypatch.setenv(TYPE, "postgresql://me:secret-of-ours@db.example/test")  # pragma: allowlist secret
+    with pytest.raises(SettingError, match=r"destination_type = …: dlt has no such destination\.") as caught:
+        check_destination()
+    assert "secret-of-ours" not in str(caught.value)
+
+
 WHOLE = "DESTINATION__WAREHOUSE__CREDENTIALS=postgresql://user:password@host:5432/database"
 LACKING = {
     "postgresql://me@db.example:5432/test": (
