@@ -1,5 +1,6 @@
 """The assembly: loads without a key, a network or a file, and has in it what it should."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+import analytics_assets
 from analytics_assets.assets import STEP_RETRIES
 from analytics_assets.build import build_definitions
 from analytics_assets.ingest.configured import SettingError
@@ -14,6 +16,7 @@ from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets_tests.project import DAY, NO_RETRIES, Project, asked, stories
 
+PACKAGE = Path(analytics_assets.__file__).parent
 OFFLINE = """
 import socket, sys
 
@@ -41,6 +44,21 @@ def test_definitions_load_without_key_network_or_files(project: Project, monkeyp
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(sorted(endpoint.name for endpoint in ENDPOINTS))
     assert _files(project.path) == before
+
+
+def test_an_installed_package_says_that_it_has_no_settings(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Away from the repository there is no folder of settings to be missed, so it loads, and says what it goes by."""
+    shutil.copytree(PACKAGE, project.path / "site" / "analytics_assets")
+    folder = project.path / "elsewhere"
+    folder.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(project.path / "site"))
+    monkeypatch.setenv("HOME", str(folder))
+    command = [sys.executable, "-c", "import analytics_assets.definitions as d; print(d.__file__)"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.startswith(str(project.path / "site"))
+    assert done.stderr == (
+        f"No settings in {folder / '.dlt'}: they are the defaults, but for what the environment says.\n"
+    )
 
 
 def test_definitions_validate(project: Project) -> None:

@@ -157,8 +157,15 @@ def _refuse_unknown_variables() -> None:
 
 
 def misplaced_settings() -> list[str]:
-    """Return a sentence for each name that was probably meant to be a setting, and is none where it stands."""
-    return misplaced_names((SECTION,), _names())
+    """Return a sentence for each name that was probably meant to be a setting, and is none where it stands.
+
+    Where dlt has read nothing from any file, which is so by intention in some deployments, there is a sentence on that.
+    """
+    sentences = misplaced_names((SECTION,), _names())
+    if not any(given.file for given in given_names()):
+        folder = Path(run_context.active().settings_dir).absolute()
+        sentences.append(f"No settings in {folder}: they are the defaults, but for what the environment says.")
+    return sentences
 
 
 def _misplaced_key() -> str:

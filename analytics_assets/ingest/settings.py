@@ -1,5 +1,6 @@
 """Everything a vendor may do differently, as one frozen model. ``configured.py`` says where its values come from."""
 
+import contextlib
 import datetime as dt
 import json
 import zoneinfo
@@ -20,12 +21,10 @@ _Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 def _json(text: str, kind: type, what: str) -> object:
     """Read JSON of a kind; raises ``ValueError`` saying what it has to be."""
-    try:
+    with contextlib.suppress(ValueError):
         value = json.loads(text)
-    except ValueError:
-        value = None
-    if isinstance(value, kind):
-        return value
+        if isinstance(value, kind):
+            return value
     raise ValueError(f"must be {what}")
 
 
