@@ -1,5 +1,6 @@
 """What ``docs/exploring.md`` tells a reader to type works, on both warehouses."""
 
+import datetime as dt
 import os
 import re
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from analytics_assets.sandbox.faults import Fault
-from analytics_assets_tests.project import Project, stories
+from analytics_assets_tests.project import DAY, WINDOW, Project, stories
 from analytics_assets_tests.warehouses import Duckdb, Warehouse
 
 ROOT = Path(__file__).parents[1]
@@ -41,10 +42,11 @@ def _dlt(project: Project, line: str) -> str:
 
 # DuckDB says that its own cursor is not the quickest way to Arrow
 @pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result:UserWarning")
-def test_dlts_dataset(project: Project, warehouse: Warehouse) -> None:
-    """The dataset interface reads a loaded table in each way the page names; the sqlglot that dlt gets suits it."""
-    project.serve(rows={"stories": stories(7)})
-    project.load()
+def test_sql_and_dlts_dataset(project: Project, warehouse: Warehouse) -> None:
+    """The dataset interface reads a loaded table in each way the page names, and the page's queries add up right."""
+    reach = [{"id": "m1", "timestamp": f"{DAY}T23:30:00Z", "metric": "reach", "value": {"a": 3, "b": 4}}]
+    project.serve(rows={"stories": stories(7), "media_insights": [*reach, {**reach[0], "id": "m2", "value": 5}]})
+    project.load(WINDOW, "stories", "media_insights")
     data = dlt.dataset("warehouse", "analytics")
     assert dict(data.row_counts().fetchall())["stories"] == 7
     relation = data["stories"].select("id", "like_count").order_by("id")
@@ -59,7 +61,11 @@ def test_dlts_dataset(project: Project, warehouse: Warehouse) -> None:
     said = _run(project, sys.executable, "-c", _block("python"))
     assert "('stories', 7)" in said
     assert "7 ['id', 'timestamp', 'like_count']" in said
-    assert "('loaded', 1)" in said
+    assert "('reach', 12.0)" in said
+    assert "('loaded', 2)" in said
+    assert warehouse.execute(_block("sql")) == [(dt.date.fromisoformat(DAY), 12.0)]
+    (short,) = re.findall(r"^    (SELECT SUM\(.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert warehouse.execute(short) == [(12.0,)]
 
 
 def test_dlts_command_line(project: Project, warehouse: Warehouse) -> None:

@@ -104,6 +104,14 @@ def warehouse(request: pytest.FixtureRequest, project: Project) -> Warehouse:
     return Duckdb(project) if request.param == "duckdb" else request.getfixturevalue("postgres")
 
 
+def change(warehouse: Warehouse, sql: str) -> None:
+    """Run a statement that changes something."""
+    if isinstance(warehouse, Duckdb):
+        warehouse.change(sql)
+    else:
+        warehouse.execute(sql)
+
+
 def types(warehouse: Warehouse, table: str) -> dict[str, str]:
     """Return the types of a table's columns in the database's words and the table's order, without those everywhere."""
     found = warehouse.execute(

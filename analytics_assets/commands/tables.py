@@ -5,7 +5,6 @@ What belongs here: everything that opens the warehouse, always to read. How a lo
 
 import contextlib
 import datetime as dt
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -72,13 +71,13 @@ def reach_by_day(settings: Settings, days: Sequence[str]) -> dict[str, int]:
     posts = settings.resolved_endpoints[0]
     with _reading() as client:
         cursor = client.escape_column_name(posts.cursor)
-        value, metric = client.escape_column_name("value"), client.escape_column_name("metric")
+        number, metric = client.escape_column_name("value_number"), client.escape_column_name("metric")
         table = client.make_qualified_table_name(posts.name)
-        rows = client.execute_sql(f"SELECT {cursor}, {value} FROM {table} WHERE {metric} = 'reach'")  # noqa: S608 (names are escaped)
+        rows = client.execute_sql(f"SELECT {cursor}, {number} FROM {table} WHERE {metric} = 'reach'")  # noqa: S608 (names are escaped)
     for moment, measured in rows or []:
         day = f"{moment.astimezone(dt.UTC):%Y-%m-%d}" if moment else None
         if day in reach:
-            reach[day] += _number(json.loads(measured) if isinstance(measured, str) else measured)
+            reach[day] += int(measured or 0)
     return reach
 
 
@@ -124,10 +123,3 @@ def _reading() -> Iterator[SqlClientBase[Any]]:
     """Give a client to read with, while no other run has the DuckDB file open."""
     with open_warehouse() as warehouse, warehouse.writer(), warehouse.sql() as client:
         yield client
-
-
-def _number(value: object) -> int:
-    """Return a metric's value; one that the API breaks down is the sum of its parts."""
-    if isinstance(value, dict):
-        return sum(_number(part) for part in value.values())
-    return int(value) if isinstance(value, int | float) else 0

@@ -13,13 +13,25 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True, kw_only=True)
+class NumberIn:
+    """Where a computed column has its number from: a field, and the field that names the metric it measures."""
+
+    field: str
+    metric: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Column:
-    """A declared column: its dlt data type, whether the API may leave it out, and one line for the catalogue."""
+    """A declared column: its dlt data type, whether the API may leave it out, and one line for the catalogue.
+
+    ``number_in`` makes it one that the API does not send, a ``double`` that is computed from a field of the row.
+    """
 
     name: str
     data_type: DataType
     description: str
     nullable: bool = True
+    number_in: NumberIn | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +39,8 @@ class Endpoint:
     """A list endpoint and the table it becomes.
 
     Refuses, with ``ValueError``, a name that is no SQL identifier, a path without a leading slash, a column named
-    twice, and an id or cursor that is not a declared column of the right kind. ``id`` is the field, or the fields
-    together, that a row is known by.
+    twice, an id or cursor that is not a declared column of the right kind, and a column computed from what is not
+    declared. ``id`` is the field, or the fields together, that a row is known by.
     """
 
     name: str
@@ -56,10 +68,27 @@ class Endpoint:
         if self.cursor not in names or self.column(self.cursor).data_type != "timestamp":
             msg = f"endpoint {self.name!r}: cursor {self.cursor!r} must be a declared timestamp column"
             raise ValueError(msg)
+        self._check_computed()
+
+    def _check_computed(self) -> None:
+        sent = {column.name for column in self.sent_columns}
+        for column in self.columns:
+            number_in = column.number_in
+            if number_in and not {number_in.field, number_in.metric} <= sent:
+                msg = f"endpoint {self.name!r}: {column.name!r} is computed from columns that are not declared"
+                raise ValueError(msg)
+            if number_in and (column.data_type != "double" or not column.nullable):
+                msg = f"endpoint {self.name!r}: {column.name!r} is computed, so it is a nullable double and no id"
+                raise ValueError(msg)
 
     def column(self, name: str) -> Column:
         """Return the declared column of that name; ``StopIteration`` if there is none."""
         return next(column for column in self.columns if column.name == name)
+
+    @property
+    def sent_columns(self) -> tuple[Column, ...]:
+        """The columns whose values the API sends; the others are computed from them."""
+        return tuple(column for column in self.columns if column.number_in is None)
 
     @property
     def merge_key(self) -> tuple[str, ...]:
@@ -125,6 +154,12 @@ _VALUE = Column(
     data_type="json",
     description="The measured value, as the API sent it: a number, or an object when the metric is broken down",
 )
+_VALUE_NUMBER = Column(
+    name="value_number",
+    data_type="double",
+    description="The number in `value`: itself, or the sum of its parts where they add up; computed, not sent",
+    number_in=NumberIn(field="value", metric="metric"),
+)
 _UPDATED = Column(name="updated_at", data_type="timestamp", description="When the API last restated the row (UTC)")
 _PERMALINK = Column(name="permalink", data_type="text", description="Public address of the post")
 _CAPTION = Column(name="caption", data_type="text", description="Text of the post; may be empty or any Unicode")
@@ -143,6 +178,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             _METRIC,
             _PERIOD,
             _VALUE,
+            _VALUE_NUMBER,
             Column(name="profile_views", data_type="bigint", description="Profile visits that came from the post"),
             _MEDIA_TYPE,
             _PERMALINK,
@@ -162,6 +198,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             _METRIC,
             _PERIOD,
             _VALUE,
+            _VALUE_NUMBER,
             Column(name="profile_views", data_type="bigint", description="Visits to the profile in the period"),
             Column(name="follower_count", data_type="bigint", description="Followers at the end of the period"),
             Column(name="engagement_rate", data_type="double", description="Interactions per account reached, 0 to 1"),
@@ -200,6 +237,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             _METRIC,
             _PERIOD,
             _VALUE,
+            _VALUE_NUMBER,
             Column(name="profile_views", data_type="bigint", description="Profile visits that came from the story"),
             Column(name="timestamp", data_type="timestamp", description="Moment the value is for (UTC); the cursor"),
             _UPDATED,

@@ -1,6 +1,7 @@
 """Endpoint, settings and window become a dlt source: the seed's ``rest_api`` config, filled in."""
 
 import logging
+from typing import cast
 
 from dlt.common.schema.typing import TColumnSchema
 from dlt.common.schema.utils import dlt_id_column, dlt_load_id_column
@@ -16,6 +17,7 @@ from analytics_assets.ingest.departures import read_type_hints_once
 from analytics_assets.ingest.endpoints import READ_AT, Column, Endpoint
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.table.extra import COMPUTED_HINT
 from analytics_assets.ingest.table.rows import PageRows
 from analytics_assets.ingest.warehouse.destination import FILE_FORMAT, SCHEMA
 from analytics_assets.ingest.warehouse.ledger import ledger_rows, rejected_rows
@@ -97,12 +99,15 @@ def _resource(endpoint: Endpoint) -> EndpointResource:
 
 
 def _column(column: Column) -> TColumnSchema:
-    return {
+    hints = {
         "name": column.name,
         "data_type": column.data_type,
         "nullable": column.nullable,
         "description": column.description,
     }
+    computed = {COMPUTED_HINT: column.number_in.field} if column.number_in else {}
+    # dlt's TypedDict knows only its own hints
+    return cast("TColumnSchema", hints | computed)
 
 
 def _auth(settings: Settings, key: str) -> AuthConfig:

@@ -7,11 +7,12 @@ from dlt.common.schema.typing import TColumnSchema
 from analytics_assets.ingest.endpoints import DataType
 from analytics_assets.ingest.table.names import shown
 
-# hints of a column in dlt's schema: the API's name for it, the day it was first seen, and that it holds a whole number
-# which a double could not
+# hints of a column in dlt's schema: the API's name for it, the day it was first seen, that it holds a whole number
+# which a double could not, and of a declared column the field that it is computed from
 FIELD_HINT = "x-api-field"
 FIRST_SEEN_HINT = "x-first-seen"
 KEEPS_TYPE_HINT = "x-keeps-type"
+COMPUTED_HINT = "x-computed-from"
 
 
 @dataclass

@@ -52,7 +52,8 @@ class Layout:
         self._fails = new_columns == "fail"
         self._naming = short(naming)
         self._today = dt.datetime.now(dt.UTC).date().isoformat()
-        self._declared = set(self.names)
+        # a field that is called like a computed column is the API's own, and gets a column under another name
+        self._declared = {column.name for column in endpoint.sent_columns}
         self._taken = {*self.names.values(), READ_AT.name}
         self._kept_free: set[str] = set()
         # undeclared columns by name, and those of each field: of its first type, and of others

@@ -19,6 +19,7 @@ from analytics_assets.ingest.table.cursor import Cursor
 from analytics_assets.ingest.table.files import TableFiles, current_load_id
 from analytics_assets.ingest.table.kept import RowsKept
 from analytics_assets.ingest.table.layout import Layout, Row
+from analytics_assets.ingest.table.numbers import number_column
 from analytics_assets.ingest.table.rejected import Redact, every_row, with_key, written
 from analytics_assets.ingest.table.values import ARROW_TYPES, kind_of, typed_column, values_of
 from analytics_assets.ingest.window import Window
@@ -177,6 +178,9 @@ class PageRows:
         arrays: dict[str, pa.Array] = {}
         reasons: dict[int, str] = {}
         for column in self._endpoint.columns:
+            if column.number_in:
+                arrays[self._layout.names[column.name]] = number_column(rows, column.number_in)
+                continue
             values = values_of(column.name, rows)
             array, misfits = typed_column(values, column.data_type)
             if not column.nullable and array.null_count:

@@ -138,7 +138,8 @@ def _bigint(value: object) -> int:
     return value
 
 
-def _double(value: object) -> float:
+def double(value: object) -> float:
+    """Read a number, also from text; raises ``RejectedError`` where there is none, or a double would change it."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         msg = f"is {kind_of(value)}, not a number"
         raise RejectedError(msg)
@@ -175,7 +176,7 @@ def _json(value: object) -> str:
 _CONVERT: dict[DataType, Callable[[Any], Any]] = {
     "text": _text,
     "bigint": _bigint,
-    "double": _double,
+    "double": double,
     "bool": _bool,
     "timestamp": moment,
     "json": _json,

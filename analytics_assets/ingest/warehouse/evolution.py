@@ -15,7 +15,7 @@ from dlt.destinations.exceptions import DatabaseException, DatabaseUndefinedRela
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from analytics_assets.ingest.errors import ApiError
-from analytics_assets.ingest.table.extra import FIELD_HINT, KEEPS_TYPE_HINT
+from analytics_assets.ingest.table.extra import COMPUTED_HINT, FIELD_HINT, KEEPS_TYPE_HINT
 from analytics_assets.ingest.table.values import EXACT_IN_DOUBLE
 
 # every value of the first is one of the second
@@ -53,7 +53,7 @@ class Evolution:
             columns = self._schema.tables[table]["columns"] if table in self._schema.tables else {}
             known = again.tables[table]["columns"] if table in again.tables else {}
             for name, column in columns.items():
-                there = held.get(table, {}).get(name) or (known.get(name) if stored else None)
+                there = held.get(table, {}).get(name) if has_exact_types else known.get(name) if stored else None
                 self.adds_columns |= not there
                 if there and not self._settle_column(table, column, there, known.get(name, {"name": name})):
                     fits = False
@@ -67,6 +67,11 @@ class Evolution:
         """Say whether our values can go into the column that is there; else ``known`` says what it holds."""
         has, wants = there.get("data_type"), ours.get("data_type")
         name = str(ours.get("name"))
+        if COMPUTED_HINT in ours and FIELD_HINT in known and COMPUTED_HINT not in known:
+            what = f"{table}.{name} is computed by this project, and the table has a field of the API under that name"
+            place = self._client.sql_client.make_qualified_table_name(table)
+            advice = f"rename it: ALTER TABLE {place} RENAME COLUMN {name} TO {name}_as_sent"
+            raise ApiError("setting", f"setting: {what}: {advice}")
         # two runs at once may have given one name to two fields
         is_same_field = FIELD_HINT not in known or known.get(FIELD_HINT) == ours.get(FIELD_HINT, known.get(FIELD_HINT))
         if (has == wants or wants is None) and is_same_field:

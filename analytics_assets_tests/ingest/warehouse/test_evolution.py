@@ -10,14 +10,7 @@ from analytics_assets.ingest.warehouse import outcome
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.ingest.table.test_columns import fields_of, load_fields, rejected_rows
 from analytics_assets_tests.project import Project, stories
-from analytics_assets_tests.warehouses import Duckdb, Postgres, Warehouse, types
-
-
-def _change(warehouse: Warehouse, sql: str) -> None:
-    if isinstance(warehouse, Duckdb):
-        warehouse.change(sql)
-    else:
-        warehouse.execute(sql)
+from analytics_assets_tests.warehouses import Duckdb, Postgres, Warehouse, change, types
 
 
 @pytest.mark.parametrize("values", [([7], [7.5], [8]), ([7.5], [7], [8.25]), ([None], [7], [7.5])])
@@ -77,8 +70,8 @@ def test_a_column_that_may_not_be_changed(project: Project, postgres: Postgres) 
 def test_a_declared_column_that_the_table_has_in_another_type(project: Project, warehouse: Warehouse) -> None:
     """A value would become another in it, so nothing is loaded: the message names both types."""
     load_fields(project, [{"caption": "1"}])
-    change = "ALTER TABLE analytics.stories ALTER COLUMN caption SET DATA TYPE BIGINT"
-    _change(warehouse, change + ("" if isinstance(warehouse, Duckdb) else " USING caption::bigint"))
+    sql = "ALTER TABLE analytics.stories ALTER COLUMN caption SET DATA TYPE BIGINT"
+    change(warehouse, sql + ("" if isinstance(warehouse, Duckdb) else " USING caption::bigint"))
     with pytest.raises(ApiError, match=r"stories.caption is declared text, and the table in the warehouse has bigint"):
         project.load()
 
@@ -86,8 +79,8 @@ def test_a_declared_column_that_the_table_has_in_another_type(project: Project, 
 def test_an_undeclared_column_that_somebody_changed(project: Project, warehouse: Warehouse) -> None:
     """The table's own type counts: the window is read again, and values go where they stay as they are."""
     sandbox = load_fields(project, [{"odd": "1"}])
-    change = "ALTER TABLE analytics.stories ALTER COLUMN odd SET DATA TYPE BIGINT"
-    _change(warehouse, change + ("" if isinstance(warehouse, Duckdb) else " USING odd::bigint"))
+    sql = "ALTER TABLE analytics.stories ALTER COLUMN odd SET DATA TYPE BIGINT"
+    change(warehouse, sql + ("" if isinstance(warehouse, Duckdb) else " USING odd::bigint"))
     sandbox.rows["stories"] = [{**stories(2)[1], "odd": "01"}]
     project.load()
     assert fields_of(warehouse, "odd", "odd__v_text") == [{"odd": 1}, {"odd__v_text": "01"}]
@@ -108,7 +101,7 @@ def test_rejected_rows_that_were_kept_as_json(project: Project, warehouse: Wareh
     """A table from before they were text becomes one of text; what it holds stays."""
     sandbox = load_fields(project, [{"like_count": "many"}])
     kind = "JSON" if isinstance(warehouse, Duckdb) else "JSONB USING raw::jsonb"
-    _change(warehouse, f"ALTER TABLE analytics.stories__rejected ALTER COLUMN raw SET DATA TYPE {kind}")
+    change(warehouse, f"ALTER TABLE analytics.stories__rejected ALTER COLUMN raw SET DATA TYPE {kind}")
     sandbox.rows["stories"] = [{**stories(2)[1], "caption": "\0"}]
     project.load()
     assert [raw.get("caption") for _, raw in rejected_rows(warehouse)] == ["\0", None]
