@@ -25,7 +25,6 @@ _WEEKDAY = (0.85, 0.9, 0.95, 1.0, 1.1, 1.35, 1.25)
 _MEDIA_TYPES = ("IMAGE", "VIDEO", "REEL", "CAROUSEL_ALBUM", None)
 _MEDIA_METRICS = {"reach": 1.0, "likes": 0.08, "comments": 0.01, "saves": 0.02, "shares": 0.015}
 _STORY_METRICS = {"views": 1.0, "reach": 0.8, "replies": 0.01, "exits": 0.12, "taps_forward": 0.6}
-_USER_METRICS = ("reach", "impressions", "profile_views", "engaged", "website_clicks", "saves", "follower_count")
 _CAPTIONS = (
     "New in the shop today ☕️",
     "Zum Frühstück: Brötchen & Käse, 50 % günstiger",
@@ -81,14 +80,14 @@ def _media_insights(random: Random, day: dt.date, seed: int, scale: int) -> Iter
     for age in range(_MEDIA_AGE):
         for post in _posts(day - age * _DAY, seed, scale):
             second = random.randrange(post["second"] if age == 0 else 0, _SECONDS)
-            reach = post["size"] * 0.55**age * _WEEKDAY[day.weekday()]
+            reach = int(post["size"] * 0.55**age * _WEEKDAY[day.weekday()] * random.uniform(0.8, 1.2))
             for metric, share in _MEDIA_METRICS.items():
                 yield {
                     "id": f"{post['media_id']}:{metric}:{day}",
                     "media_id": post["media_id"],
                     "metric": metric,
                     "period": "day",
-                    "value": _value(random, reach * share, split=metric == "reach"),
+                    "value": _value(random, _share(random, reach, share), split=metric == "reach"),
                     "profile_views": _maybe(random, int(reach * 0.03), 0.2),
                     "media_type": post["media_type"],
                     "permalink": post["permalink"],
@@ -100,19 +99,28 @@ def _media_insights(random: Random, day: dt.date, seed: int, scale: int) -> Iter
 def _user_insights(random: Random, day: dt.date, scale: int) -> Iterator[Row]:
     for account in range(_ACCOUNTS * scale):
         followers = 10_000 + 700 * account + 3 * (day - _FOUNDED).days
-        reach = followers * random.uniform(0.2, 0.5) * _WEEKDAY[day.weekday()]
+        reach = int(followers * random.uniform(0.2, 0.5) * _WEEKDAY[day.weekday()])
+        visits = _share(random, reach, 0.05)
+        metrics = {
+            "reach": reach,
+            "impressions": int(reach * random.uniform(1.1, 2)),
+            "profile_views": visits,
+            "engaged": _share(random, reach, 0.1),
+            "website_clicks": _share(random, visits, 0.2),
+            "saves": _share(random, reach, 0.02),
+            "follower_count": followers,
+        }
         second = (account * 5 + 2) % 24 * 3600
-        for metric in _USER_METRICS:
-            value = followers if metric == "follower_count" else reach * random.uniform(0.05, 1.2)
+        for metric, value in metrics.items():
             yield {
                 "id": f"user_{account:04d}:{metric}:{day}",
                 "user_id": f"user_{account:04d}",
                 "metric": metric,
                 "period": "day",
                 "value": _value(random, value, split=metric == "reach"),
-                "profile_views": _maybe(random, int(reach * 0.02), 0.1),
+                "profile_views": _maybe(random, visits, 0.1),
                 "follower_count": _maybe(random, followers, 0.05),
-                "engagement_rate": _maybe(random, round(random.uniform(0.005, 0.12), 4), 0.05),
+                "engagement_rate": _maybe(random, round(metrics["engaged"] / reach, 4), 0.05),
                 **_measured(random, "end_time", day, second),
             }
 
@@ -140,14 +148,15 @@ def _story_insights(random: Random, day: dt.date, seed: int, scale: int) -> Iter
     for story in day_rows("stories", day, seed, scale):
         posted = dt.datetime.fromisoformat(story["timestamp"])
         second = random.randrange(posted.hour * 3600 + posted.minute * 60 + posted.second, _SECONDS)
-        views = random.lognormvariate(6, 0.5) * _WEEKDAY[day.weekday()]
+        # who liked it has seen it
+        views = int(random.lognormvariate(6, 0.5) * _WEEKDAY[day.weekday()]) + 2 * (story["like_count"] or 0)
         for metric, share in _STORY_METRICS.items():
             yield {
                 "id": f"{story['id']}:{metric}",
                 "story_id": story["id"],
                 "metric": metric,
                 "period": "lifetime",
-                "value": _value(random, views * share, split=metric == "reach"),
+                "value": _value(random, _share(random, views, share), split=metric == "reach"),
                 "profile_views": _maybe(random, int(views * 0.02), 0.2),
                 **_measured(random, "timestamp", day, second),
             }
@@ -171,9 +180,13 @@ def _any_rows(
         yield row | dict.fromkeys(merge_key, f"{day:%Y%m%d}_{number:05d}")
 
 
-def _value(random: Random, size: float, *, split: bool) -> object:
-    """Return a count, now and then null, and for a ``split`` metric now and then an object of two counts."""
-    count = int(size * random.uniform(0.8, 1.2))
+def _share(random: Random, count: int, share: float) -> int:
+    """Return about that share of a count, and all of it for 1."""
+    return int(count * share * random.uniform(0.8, 1.2)) if share < 1 else count
+
+
+def _value(random: Random, count: int, *, split: bool) -> object:
+    """Return the count, now and then null, and for a ``split`` metric now and then an object of two counts."""
     parts = {"follower": count // 3, "non_follower": count - count // 3}
     return _maybe(random, random.choice((parts, count, count)) if split else count, 0.02)
 

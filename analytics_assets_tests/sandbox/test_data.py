@@ -89,6 +89,55 @@ def test_story_insights_belong_to_a_story_of_that_day() -> None:
     assert all(row["timestamp"] >= posted[row["story_id"]] for row in insights)
 
 
+def _figures(name: str, *known_by: str) -> dict[tuple[str, ...], dict[str, float]]:
+    """Return the metrics of each thing that is measured, and what its rows have in columns of counts and rates."""
+    found: dict[tuple[str, ...], dict[str, float]] = {}
+    for row in data.rows(name, MARCH, MARCH + 30 * DAY):
+        value = row["value"]
+        said = {row["metric"]: sum(value.values()) if isinstance(value, dict) else value}
+        said |= {f"column {field}": row.get(field) for field in ("profile_views", "follower_count", "engagement_rate")}
+        one = found.setdefault(tuple(row[field] for field in known_by), {})
+        for figure, number in said.items():
+            if number is not None:
+                assert one.setdefault(figure, number) == number
+    return found
+
+
+def test_a_column_says_what_the_metric_of_its_name_says() -> None:
+    """The followers and visits of a day are one number each, and the rate is that of the metrics beside it."""
+    users = _figures("user_insights", "user_id", "end_time")
+    for name in ("profile_views", "follower_count"):
+        both = [(one[name], one[f"column {name}"]) for one in users.values() if {name, f"column {name}"} <= one.keys()]
+        assert len(both) > 100
+        assert all(metric == column for metric, column in both)
+    for one in users.values():
+        if {"engaged", "reach", "column engagement_rate"} <= one.keys():
+            assert one["column engagement_rate"] == round(one["engaged"] / one["reach"], 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "known_by", "most"),
+    [
+        ("media_insights", ("media_id", "timestamp"), "reach"),
+        ("user_insights", ("user_id", "end_time"), "impressions"),
+        ("story_insights", ("story_id",), "views"),
+    ],
+)
+def test_no_part_is_more_than_the_whole(name: str, known_by: tuple[str, ...], most: str) -> None:
+    """Nobody likes, saves or leaves what nobody has seen."""
+    figures = [one for one in _figures(name, *known_by).values() if most in one]
+    assert len(figures) > 100
+    for one in figures:
+        assert {part: count for part, count in one.items() if "follower_count" not in part and count > one[most]} == {}
+
+
+def test_a_story_has_no_more_likes_than_views() -> None:
+    """Stories and their insights are of one account."""
+    likes = {row["id"]: row["like_count"] or 0 for row in data.rows("stories", MARCH, MARCH + 30 * DAY)}
+    figures = _figures("story_insights", "story_id")
+    assert all(likes[story] <= one.get("views", likes[story]) for (story,), one in figures.items())
+
+
 @every_endpoint
 def test_scale_multiplies_the_rows(endpoint: Endpoint) -> None:
     """Three times the scale is about three times the rows."""
