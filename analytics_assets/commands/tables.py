@@ -111,9 +111,9 @@ def print_summary(
     size = f", {file.stat().st_size / 1e6:.1f} MB" if file and file.is_file() else ""
     console.print(f"{rows:,} rows in [bold]{place.name}[/]{size}; loading took {seconds:.1f} s")
     if new < 0:
-        console.print(f"[bold]{-new:,} rows are gone[/]: the API no longer has them\n")
+        console.print(f"[bold]{_are(-new)} gone[/]: the API no longer has them\n")
     elif new:
-        console.print(f"[bold]{new:,} rows are new[/]\n")
+        console.print(f"[bold]{_are(new)} new[/]\n")
     else:
         console.print("[bold]No new rows[/]: all were there, and merge by id\n")
 
@@ -123,3 +123,7 @@ def _reading() -> Iterator[SqlClientBase[Any]]:
     """Give a client to read with, while no other run has the DuckDB file open."""
     with open_warehouse() as warehouse, warehouse.writer(), warehouse.sql() as client:
         yield client
+
+
+def _are(rows: int) -> str:
+    return "1 row is" if rows == 1 else f"{rows:,} rows are"
