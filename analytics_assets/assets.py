@@ -139,14 +139,13 @@ def _failure(endpoint: Endpoint, problem: Problem) -> Exception:
     return dg.Failure(message, allow_retries=problem.is_transient)
 
 
-def _say_that_it_is_tried_again(
-    context: dg.AssetExecutionContext, retry_policy: dg.RetryPolicy, error: Exception, problem: Problem | None
-) -> None:
-    """Log, where Dagster is to begin the step anew, when and why: Dagster itself does so below its debug level."""
-    if (problem is None or problem.is_transient) and context.retry_number < retry_policy.max_retries:
-        seconds = retry_policy.calculate_delay(context.retry_number + 1)
+def _say_if_tried_again(context: dg.AssetExecutionContext, policy: dg.RetryPolicy, name: str, error: Exception) -> None:
+    """Log, where Dagster is to begin the step anew, when and why; Dagster itself does so at its debug level."""
+    problem = explain(error)
+    if (problem is None or problem.is_transient) and context.retry_number < policy.max_retries:
+        seconds = policy.calculate_delay(context.retry_number + 1)
         why = problem.message if problem else f"{type(error).__name__}: {error}"
-        context.log.warning("%s: trying again in %.0f s: %s", context.op.name, seconds, why)
+        context.log.warning("%s: trying again in %.0f s: %s", name, seconds, why)
 
 
 @dg.failure_hook
@@ -182,7 +181,7 @@ def build_asset(
         except Exception as error:
             os.environ.setdefault(_TAIL_WAIT, "1")
             problem = explain(error)
-            _say_that_it_is_tried_again(context, retry_policy, error, problem)
+            _say_if_tried_again(context, retry_policy, endpoint.name, error)
             if problem is None:
                 raise
             failure = _failure(endpoint, problem)

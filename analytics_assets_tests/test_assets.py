@@ -210,12 +210,17 @@ def test_a_missing_key_says_where_to_put_one(project: Project, monkeypatch: pyte
     ids=lambda value: f"{value.kind}-{value.options}" if isinstance(value, Fault) else "",
 )
 def test_a_step_is_tried_again_only_when_that_can_help(project: Project, fault: Fault, attempts: int) -> None:
-    """What only a person can mend fails at once; what passes is tried again, and recovers."""
+    """What only a person can mend fails at once; what passes is tried again, which a line says, and recovers."""
     once_more = Fault(fault.kind, times=attempts - 1 if attempts > 1 else None, **fault.options)
     sandbox = project.serve(rows={"stories": stories(2)}, faults=[once_more])
     project.configure(max_retries=0)
-    result = project.materialize(retry_policy=dg.RetryPolicy(max_retries=2, delay=0))
+    instance = project.instance()
+    policy = dg.RetryPolicy(max_retries=2, delay=0.01, backoff=dg.Backoff.EXPONENTIAL)
+    result = project.materialize(retry_policy=policy, instance=instance)
     assert len(sandbox.requests) == attempts
+    said = [entry.user_message for entry in instance.all_logs(result.run_id) if "trying again" in entry.user_message]
+    assert len(said) == attempts - 1
+    assert all(line.startswith("stories: trying again in 0 s: ") for line in said)
     assert result.success is (attempts > 1)
     assert project.ids() == (["s000", "s001"] if attempts > 1 else [])
 

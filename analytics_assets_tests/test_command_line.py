@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 
+import dagster as dg
 import pytest
+from dagster import DagsterEventType as Event
 
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.project import DAY, KEY_FORMS, Project, asked, stories
@@ -29,6 +31,17 @@ def test_a_day_is_materialized(project: Project) -> None:
     assert project.ids() == ["s000", "s001", "s002"]
     assert len(asked(sandbox)) == 2
     assert project.on_timeline() == ["__repository__@analytics_assets.definitions"]
+    # the request that was made again, what has arrived, and a check that warns
+    again, loaded, warning = (done.stdout + done.stderr).splitlines()
+    assert ", for 503 Service Unavailable" in again
+    assert re.search(r" - INFO - .* - stories: loaded 2025-03-01, 3 rows, in \d+\.\d s$", loaded)
+    assert " - WARNING - " in warning
+    assert " - stories: columns_as_expected: No row has " in warning
+    with dg.DagsterInstance.from_config(str(project.path)) as instance:
+        (run,) = instance.get_runs()
+        recorded = {entry.dagster_event_type for entry in instance.all_logs(run.run_id)}
+    # the UI has all the events that the terminal was spared
+    assert {Event.STEP_START, Event.ASSET_MATERIALIZATION, Event.ASSET_CHECK_EVALUATION, Event.RUN_SUCCESS} <= recorded
     # what DuckDB's binding says at exit of objects that the garbage collector was not shown
     assert "leaked" not in done.stdout + done.stderr
 
@@ -44,6 +57,11 @@ def test_a_range_is_materialized(project: Project) -> None:
     ((_, params),) = asked(sandbox)
     assert (params["since"], params["until"]) == ("2025-02-27T00:00:00Z", "2025-03-03T00:00:00Z")
     assert project.on_timeline() == ["__repository__@theirs"]
+    lines = (done.stdout + done.stderr).splitlines()
+    # a line for the window, none for each day
+    (loaded,) = [line for line in lines if ": loaded " in line]
+    assert " - stories: loaded 2025-02-27 to 2025-03-02, 3 rows, in " in loaded
+    assert len(lines) == 2
 
 
 @pytest.mark.parametrize(
@@ -56,9 +74,14 @@ def test_a_range_is_materialized(project: Project) -> None:
             {"ANALYTICS_API__ENDPOINTS__STORIES__PATH": "/nowhere"},
             "path not found: ",
         ),
+        (
+            ["--partition-range", "2025-03-02...2025-03-01"],
+            {},
+            "stories: the range 2025-03-02...2025-03-01 ends before it begins: its first day goes first",
+        ),
         (["--partition", "2024-12-31"], {}, "2024-12-31"),
     ],
-    ids=["no key", "key refused", "wrong path", "no such partition"],
+    ids=["no key", "key refused", "wrong path", "reversed", "no such partition"],
 )
 def test_bad_input_is_told(
     project: Project, arguments: list[str], environment: dict[str, str | None], message: str
@@ -68,6 +91,12 @@ def test_bad_input_is_told(
     done = _materialize(project, *arguments, **environment)
     assert done.returncode != 0
     assert message in done.stdout + done.stderr
+    lines = done.stderr.splitlines()
+    if "STEP_FAILURE" in done.stderr:
+        # below Dagster's stack, with what Dagster says of the run behind it
+        assert message in lines[-3]
+        assert "RUN_FAILURE" in lines[-2]
+        assert len(lines) < 40
     assert project.table() == []
     project.assert_nowhere(("wrong+key", "wrong%2Bkey"), done.stdout, done.stderr)
 

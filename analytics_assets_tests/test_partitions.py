@@ -208,3 +208,29 @@ def test_an_incremental_run_without_a_partition_is_refused_in_words(project: Pro
     assert message_of(result).startswith("stories: no partition was chosen: choose a day or a range of days")
     assert sandbox.requests == []
     assert project.table() == []
+
+
+@pytest.mark.parametrize(
+    ("day", "until", "sentence"),
+    [
+        (
+            "2025-03-02",
+            "2025-03-01",
+            "the range 2025-03-02...2025-03-01 ends before it begins: its first day goes first",
+        ),
+        ("2024-12-31", "2025-03-01", "'2024-12-31' is no partition: these are the days from 2025-01-01 to "),
+    ],
+    ids=["reversed", "before the first"],
+)
+@pytest.mark.parametrize("full_refresh", [False, True], ids=["days", "full refresh"])
+def test_a_range_that_is_none_is_refused_in_words(
+    project: Project, day: str, until: str, sentence: str, *, full_refresh: bool
+) -> None:
+    """Not every way to launch a run looks at its days. Nothing is asked, and the step is not tried again."""
+    sandbox = project.serve(rows={"stories": stories_of(d01=3)})
+    result = project.materialize(
+        day=day, until=until, full_refresh=full_refresh, retry_policy=dg.RetryPolicy(max_retries=2)
+    )
+    assert message_of(result).startswith(f"stories: {sentence}")
+    assert dg.DagsterEventType.STEP_UP_FOR_RETRY not in [event.event_type for event in result.all_events]
+    assert sandbox.requests == []

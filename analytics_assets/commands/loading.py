@@ -73,6 +73,8 @@ def _load(
             run_config={"loggers": {"console": {}}, "ops": {} if days else dict.fromkeys(names, full_refresh)},
             tags=span,
         )
+    if watch.was_stopped:
+        raise KeyboardInterrupt
     if not result.success:
         raise CommandError(_failure_in_words(result))
     return watch.pages_read()

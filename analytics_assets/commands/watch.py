@@ -7,8 +7,10 @@ What belongs here: how the figures of a running load reach the console. What is 
 import contextlib
 import logging
 import math
+import signal
 import threading
 from collections.abc import Iterator
+from types import FrameType
 
 import dagster as dg
 from dlt.extract.source import DltSource
@@ -23,6 +25,8 @@ from analytics_assets.ingest.window import Window
 from analytics_assets.resources import AnalyticsApi
 
 _REFRESH_SECONDS = 0.05
+# what Dagster's executor sleeps in until a step is to be tried again
+_SLEEPS = "sleep_til_ready"
 
 
 class LoadWatch:
@@ -34,6 +38,8 @@ class LoadWatch:
     def __init__(self, console: Console, windows: int) -> None:
         self._console = console
         self._windows = windows
+        self.was_stopped = False
+        """Whether a signal has come while the load waited to begin a step anew."""
         # one that is tried again takes the place of the one before
         self._readings: dict[str, dict[Window | None, Reading]] = {}
 
@@ -69,6 +75,8 @@ class LoadWatch:
         def printing_logger(_: dg.InitLoggerContext) -> logging.Logger:
             logger = logging.Logger("load", logging.WARNING if console.is_terminal else logging.INFO)  # noqa: LOG001 (as any logger of Dagster, gone with its run)
             logger.addHandler(Printer())
+            # here, for Dagster has put its own handlers of signals in place by now
+            self._act_on_signals_between_steps()
             return logger
 
         return printing_logger
@@ -95,6 +103,25 @@ class LoadWatch:
 
     def _walks(self, name: str) -> list[OffsetWalk]:
         return [reading.pages.walk for reading in list(self._readings[name].values())]
+
+    def _act_on_signals_between_steps(self) -> None:
+        """Have a signal end the run at once where Dagster sleeps until a step is to be tried again.
+
+        Dagster only notes it there, and acts on it when the step begins, half a minute later. It puts back what handled
+        signals before when the run ends.
+        """
+        note = signal.getsignal(signal.SIGINT)
+
+        def act(number: int, frame: FrameType | None) -> None:
+            if frame and frame.f_code.co_name == _SLEEPS:
+                self.was_stopped = True
+                raise dg.DagsterExecutionInterruptedError
+            if callable(note):
+                note(number, frame)
+
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, act)
 
     def _show_bars(self, ended: threading.Event) -> None:
         columns = (

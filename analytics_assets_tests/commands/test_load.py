@@ -128,9 +128,18 @@ def test_what_cannot_begin_is_one_sentence(
 
 
 @pytest.mark.slow
-def test_ctrl_c_is_one_sentence(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit code 130 within seconds, and what that means for the tables."""
-    sandbox = project.serve(faults=[Fault("latency", seconds=30)])
+@pytest.mark.parametrize(
+    ("fault", "until"),
+    [
+        (Fault("latency", seconds=30), "Loading "),
+        (Fault("status", status=503), "user_insights: trying again in 30 s: "),
+    ],
+    ids=["while it reads", "while it waits to try again"],
+)
+def test_ctrl_c_is_one_sentence(project: Project, monkeypatch: pytest.MonkeyPatch, fault: Fault, until: str) -> None:
+    """Exit code 130 within seconds, and what that means for the tables; what is tried again is said, and why."""
+    sandbox = project.serve(faults=[fault])
+    project.configure(max_retries=0)
     monkeypatch.setenv("DAY", "2025-03-01")
     with subprocess.Popen(
         [sys.executable, "-m", "analytics_assets.commands.load"],
@@ -138,10 +147,15 @@ def test_ctrl_c_is_one_sentence(project: Project, monkeypatch: pytest.MonkeyPatc
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        ends = time.monotonic() + 60
+        assert process.stdout
+        said = next(line for line in process.stdout if line.startswith(until))
+        ends = time.monotonic() + 30
         while not sandbox.requests and time.monotonic() < ends:
             time.sleep(0.05)
+        # the last step is over, and Dagster sleeps
+        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=25)
+        _, errors = process.communicate(timeout=15)
     assert process.returncode == 130
     assert errors == "Stopped. What had arrived before stays, and a load that is run again changes nothing of it.\n"
+    assert ("503 Service Unavailable" in said) is (fault.kind == "status")
