@@ -59,7 +59,7 @@ class SyncConfig(dg.Config):
     accept_empty: bool = Field(
         default=False,
         description=(
-            "true: believe the API where it returns nothing of what the table holds rows of. CAUTION with "
+            "true: accept it if the API returns no rows where the table has some. CAUTION with "
             "full_refresh: an empty answer then empties the table. false: such a run fails and changes nothing."
         ),
     )

@@ -28,8 +28,8 @@ def look_again(reading: Reading, log: logging.Logger) -> None:
     what = f"incomplete: {said}"
     if reading.pages.passes == 1:
         raise WindowMovedError(what)
-    advice = f"The API reads the window otherwise than the settings say: check {HOW_IT_IS_ASKED}"
-    raise ApiError("setting", f"setting: {what}, each time that it was read. {advice}")
+    advice = f"The API understands the window differently from what the settings say: check {HOW_IT_IS_ASKED}"
+    raise ApiError("setting", f"setting: {what}, each time it was read. {advice}")
 
 
 def _empty(reading: Reading, log: logging.Logger) -> str | None:
@@ -41,7 +41,9 @@ def _empty(reading: Reading, log: logging.Logger) -> str | None:
         window = replace(window, around=window.widened(after=_DAY))
     again = _read(reading, window, log, pages=1)
     came = again.rows.kept.kept if window and window.around else again.pages.walk.rows_read
-    what = f"nothing came, and when it was asked again {came} rows did (asked {dict(again.asked) or 'all'})"
+    what = (
+        f"the window came empty, and when it was asked for again {came} rows came (asked {dict(again.asked) or 'all'})"
+    )
     return what if came else None
 
 
@@ -50,12 +52,13 @@ def _unasked(reading: Reading, log: logging.Logger) -> str | None:
     window, kept = reading.window, reading.rows.kept
     if window is None or not kept.strays.count:
         return None
-    log.warning("%s: %s: asking with a day more on each side", reading.endpoint.name, kept.strays)
+    log.warning("%s: %s: asking with one more day on each side", reading.endpoint.name, kept.strays)
     again = _read(reading, replace(window, around=window.widened(before=_DAY, after=_DAY)), log)
     here, there = (one.kept - one.without_cursor for one in (kept, again.rows.kept))
     if here == there:
         return None
-    return f"{here} rows of {window} came, and {there} when it was asked with a day more on each side ({kept.strays})"
+    asked_again = "when it was asked for with one more day on each side"
+    return f"{here} rows of {window} came, and {there} {asked_again} ({kept.strays})"
 
 
 def _midnight(reading: Reading, log: logging.Logger) -> str | None:
@@ -72,7 +75,7 @@ def _midnight(reading: Reading, log: logging.Logger) -> str | None:
     rest = Window(last_day + _INSTANT, window.end, around=Window(last_day, last_day + 2 * _DAY))
     again = _read(reading, rest, log, pages=1)
     came = again.rows.kept.kept - again.rows.kept.without_cursor
-    return f"no row of the window's last day came, and {came} when it was asked with a day more" if came else None
+    return f"no row of the window's last day came, and {came} when it was asked for with one more day" if came else None
 
 
 def _ends_with_a_day(reading: Reading) -> bool:

@@ -142,7 +142,7 @@ class Endpoint:
 READ_AT = Column(
     name="_analytics_read_at",
     data_type="timestamp",
-    description="When the API's answer with the row had come (UTC); of two states of a row it tells the newer reading",
+    description="When the API's answer with the row arrived (UTC); says which of two states of a row was read later",
 )
 """The column that every table has besides the endpoint's own."""
 

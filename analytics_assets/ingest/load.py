@@ -73,7 +73,7 @@ def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -
                     load_id, info = load(pipeline, reading)
                     return close(pipeline, source, reading, load_id), info
             pipeline.log.warning("%s: reading again, for the table got columns meanwhile", reading.endpoint.name)
-        what = "each time it was read, the table had got columns that would change its values; run it again"
+        what = "in each pass another run had given the table columns that would change its values; run it again"
         raise ApiError("incomplete", f"incomplete: {what}")
 
 

@@ -107,7 +107,7 @@ def test_an_end_that_means_midnight_is_found_out(project: Project, rows: list[st
     project.configure(window_format="date", window_end="inclusive")
     made = [{"id": f"{date}{time}", "timestamp": f"{date}T{time}:00Z"} for date in dates for time in rows]
     project.serve(rows={"stories": made}, shape=shape)
-    with pytest.raises(ApiError, match=r"setting: .*(no row of the window's last day|nothing) came.*window_end"):
+    with pytest.raises(ApiError, match=r"setting: .*(last day came|came empty).*window_end"):
         project.load(replace(WINDOW, start=WINDOW.end - days * 24 * HOUR))
     assert project.ids() == []
 
@@ -143,7 +143,7 @@ def test_rows_that_move_meanwhile_are_no_wrong_setting(project: Project, caplog:
     caplog.set_level(logging.WARNING)
     report = project.load()
     assert (report.rows_loaded, report.rereads) == (49, 1)
-    assert "with a day more on each side" in caplog.text
+    assert "with one more day on each side" in caplog.text
 
 
 def test_a_broken_second_answer_fails_the_run(project: Project, waits: list[float]) -> None:

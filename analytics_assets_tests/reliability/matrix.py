@@ -666,7 +666,7 @@ def _windows() -> list[Case]:
                 read_as=_later(hours),
                 rows=tuple({**row, "timestamp": row["timestamp"].replace("T0", "T1")} for row in window_rows())
                 + tuple(neighbour(place, 2 if hours > 0 else -1) for place in range(5)),
-                outcome=Failed(kind="setting", words=("when it was asked with a day more", "timezone")),
+                outcome=Failed(kind="setting", words=("when it was asked for with one more day", "timezone")),
                 places=first,
                 loads=first,
             )

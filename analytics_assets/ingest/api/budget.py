@@ -191,16 +191,18 @@ class RateBudget:
         if state.closed_at and seconds > self._settings.max_retry_after:
             raise ApiError(
                 "API failing",
-                f"API failing: it asked another run to wait, for {seconds:,.0f} s from now, which is more than "
+                f"API failing: it asked another run to wait, {seconds:,.0f} s from now on, which is more than "
                 f"max_retry_after = {self._settings.max_retry_after:g}. Run it again then",
             )
         now = time.monotonic()
         if seconds > _WORTH_SAYING_SECONDS and now - self._said_at > _SAY_EVERY_SECONDS:
             self._said_at = now
             why = "it refuses requests (429)" if state.closed_at else "it has refused a faster pace (429)"
-            self._log.warning("%s: the next request in %.0f s, for %s", self._settings.base_url, seconds, why)
+            self._log.warning(
+                "%s: the next request is made in %.0f s, because %s", self._settings.base_url, seconds, why
+            )
         if self._sleep(min(seconds, _SAY_EVERY_SECONDS)):
-            raise requests.RequestException("not asked for, because another page has failed")
+            raise requests.RequestException("not requested, because another page has failed")
 
     def _read(self) -> tuple[_State, float]:
         """Return the state and the time; a state that was written later than now is of before the machine started."""

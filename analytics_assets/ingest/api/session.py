@@ -55,7 +55,7 @@ def _redirect_target(response: requests.Response) -> str | None:
         target = _REDIRECTS.get_redirect_target(response) or ""
         here, there = urlsplit(response.url), urlsplit(urljoin(response.url, target))
     except ValueError:
-        what = f"{response.url} redirects to an address that is none: {shown[:_SHOWN]!r}"
+        what = f"{response.url} redirects to an address that is not valid: {shown[:_SHOWN]!r}"
         raise ApiError("request refused", f"request refused: {what}") from None
     if (here.scheme, here.netloc) != (there.scheme, there.netloc):
         # no more of the address than that, for there may be secrets of others behind it

@@ -183,7 +183,7 @@ class Layout:
         self._taken.add(column.name)
         if len(self._taken) > _MOST_COLUMNS:
             what = f"more than {_MOST_COLUMNS} columns, the last for the field {shown(column.field)}"
-            advice = 'Does the API send data as names of fields? new_columns = "ignore" leaves such fields out'
+            advice = 'Does the API send data as field names? new_columns = "ignore" leaves such fields out'
             raise ApiError("wrong shape", f"wrong shape: {self._endpoint.name}: {what}. {advice}")
         return column
 

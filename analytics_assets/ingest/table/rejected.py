@@ -43,8 +43,8 @@ def every_row(endpoint: str, reasons: list[str]) -> ApiError:
     """Return the error for a page of which no row is without the key."""
     named = ", ".join(sorted(set(reasons))[:_NAMED])
     advice = (
-        "Where the API adds it to each row, ask for rows without that field (setting extra_params); "
-        "where it is a word of the data, have the API issue another key"
+        "If the API adds it to each row, ask for rows without that field (setting extra_params); "
+        "if the key is a word of the data, have the API issue another one"
     )
     return ApiError(
         "wrong shape", f"wrong shape: {endpoint}: in every row of a page {named}, so that none can be stored. {advice}"

@@ -36,8 +36,8 @@ class HeldRows:
         window = report.window
         since = last_empty(self.client, report.endpoint, window) if window else None
         if rows := self._count(window, valid_at=report.started_at, read_since=since):
-            what = f"nothing came of {window or 'all history'}, asked twice, and the table holds {rows} rows of it"
-            advice = "If the API has indeed lost them, run it with accept_empty: true in the run's config"
+            what = f"no rows came for {window or 'all history'}, asked for twice, and the table has {rows} rows of it"
+            advice = "If they are really gone, run it with accept_empty: true in the run's config"
             raise ApiError("incomplete", f"incomplete: {what}. {advice}")
 
     def beside(self, report: WindowReport) -> tuple[int, int] | None:

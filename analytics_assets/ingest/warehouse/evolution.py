@@ -79,8 +79,8 @@ class Evolution:
         if (has, wants) in _WIDER and is_same_field and self._widen(table, name, ours):
             return True
         if name not in self._undeclared[table]:
-            what = f"{table}.{name} is declared {wants}, and the table in the warehouse has {has}"
-            raise ApiError("setting", f"setting: {what}: change the column there, or declare it as it is")
+            what = f"{table}.{name} is declared {wants}, but the table in the warehouse has it as {has}"
+            raise ApiError("setting", f"setting: {what}: change the column there, or declare it with that type")
         hints: dict[str, Any] = known  # type: ignore[assignment] # dlt's TypedDict knows only its own hints
         hints["data_type"] = has
         if (has, wants) == ("bigint", "double"):

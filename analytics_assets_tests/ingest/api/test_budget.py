@@ -239,7 +239,7 @@ def test_no_wait_is_longer_than_is_allowed(clock: Clock) -> None:
     """A run that may wait a minute does not wait the half hour that another run was asked to: it fails at once."""
     refuse(clock.budget(), 1800)
     with pytest.raises(
-        ApiError, match=r"1,800 s from now, which is more than max_retry_after = 60\. Run it again then"
+        ApiError, match=r"1,800 s from now on, which is more than max_retry_after = 60\. Run it again then"
     ):
         clock.budget(max_retry_after=60).wait()
     assert clock.slept == []
@@ -260,7 +260,7 @@ def test_a_long_wait_is_said(clock: Clock, caplog: pytest.LogCaptureFixture) -> 
     assert caplog.messages == []
     refuse(clock.budget(), 150)
     clock.budget().wait()
-    assert caplog.messages[0] == "https://api: the next request in 150 s, for it refuses requests (429)"
+    assert caplog.messages[0] == "https://api: the next request is made in 150 s, because it refuses requests (429)"
     assert len(caplog.messages) == 2
 
 

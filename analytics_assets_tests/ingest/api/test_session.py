@@ -63,7 +63,7 @@ def test_a_redirect_to_no_address_is_told(project: Project) -> None:
     problem = explain(caught.value)
     assert problem is not None
     assert problem.kind == "request refused"
-    assert "redirects to an address that is none: 'http://[::1/v1?also=***'" in problem.message
+    assert "redirects to an address that is not valid: 'http://[::1/v1?also=***'" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -92,5 +92,5 @@ def test_a_host_that_is_named_as_the_key_is_not_told(project: Project, location:
 def test_a_redirect_that_is_no_text_is_told(project: Project) -> None:
     """An address in another encoding ends in words too."""
     project.serve(faults=[Fault("status", status=302, headers={"Location": "/caf\xe9"})])
-    with pytest.raises(ResourceExtractionError, match="redirects to an address that is none"):
+    with pytest.raises(ResourceExtractionError, match="redirects to an address that is not valid"):
         project.read()

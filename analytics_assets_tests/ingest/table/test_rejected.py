@@ -118,7 +118,7 @@ def test_a_window_is_never_green_without_its_rows(project: Project, case: str) -
     message = _fails(project)
     assert message.startswith("wrong shape: stories: in every row of a page self holds the API key")
     assert "extra_params" in message
-    assert "have the API issue another key" in message
+    assert "have the API issue another one" in message
 
 
 def test_a_last_page_of_one_row_may_be_odd(project: Project) -> None:

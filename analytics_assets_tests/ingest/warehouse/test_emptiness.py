@@ -31,7 +31,7 @@ def test_a_window_that_held_rows_does_not_come_empty(project: Project, warehouse
     project.load(DAYS[0])
     sandbox.rows["stories"] = []
     for _ in range(2):
-        with pytest.raises(ApiError, match=r"incomplete: nothing came of .*holds 3 rows of it.*accept_empty"):
+        with pytest.raises(ApiError, match=r"incomplete: no rows came for .*has 3 rows of it.*accept_empty"):
             project.load(DAYS[0])
     assert accept(DAYS[0]).rows_loaded == 0
     assert len(contents(warehouse, "stories")) == 3
@@ -47,7 +47,7 @@ def test_what_was_accepted_holds_for_the_rows_of_then(project: Project, warehous
     sandbox.rows["stories"] = stories(3)
     project.load(replace(DAYS[0], end=DAYS[1].end))
     sandbox.rows["stories"] = []
-    with pytest.raises(ApiError, match="holds 3 rows"):
+    with pytest.raises(ApiError, match="the table has 3 rows"):
         project.load(DAYS[0])
     accept(replace(DAYS[0], end=DAYS[2].end))
     assert project.load(DAYS[0]).rows_kept == 0
@@ -84,7 +84,7 @@ def test_a_story_that_has_not_expired_is_missed(project: Project, warehouse: War
     sandbox = project.serve(rows={"stories": _expiring(3, "2999-01-01T00:00:00Z")})
     project.load(DAYS[0])
     sandbox.rows["stories"] = []
-    with pytest.raises(ApiError, match="holds 3 rows"):
+    with pytest.raises(ApiError, match="the table has 3 rows"):
         project.load(DAYS[0])
     sandbox.rows["stories"] = _expiring(1, "2999-01-01T00:00:00Z")
     project.load(None)
@@ -99,7 +99,7 @@ def test_a_full_refresh_of_nothing_needs_consent(project: Project, warehouse: Wa
     sandbox.rows["stories"] = [{"timestamp": "2025-03-01T00:00:00Z"}] if answer == "nothing loadable" else []
     if answer == "no total":
         project.configure(total_selector="")
-    with pytest.raises(ApiError, match=r"incomplete: nothing came of all history.*holds 3 rows.*accept_empty"):
+    with pytest.raises(ApiError, match=r"incomplete: no rows came for all history.*has 3 rows.*accept_empty"):
         project.load(None)
     assert len(contents(warehouse, "stories")) == 3
     accept(None)
