@@ -15,7 +15,7 @@ from analytics_assets.ingest.warehouse.ledger import new_columns
 from analytics_assets.translator import column_schema
 
 DAY_METADATA = frozenset({"rows", "dagster/partition_row_count"})
-"""What each day of a range has of its own; the rest stands at each of them."""
+"""The figures that each day of a range has of its own; the others are those of the whole range."""
 
 _CELL = 40
 
@@ -33,7 +33,7 @@ class Loaded:
 def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single: bool) -> dict[str, Any]:
     """Return the metadata of a load of one or more windows; counts are sums. ``dagster/…`` names are Dagster's own.
 
-    ``single``: the load was of one partition. What a range has stands at each of its days, but for ``day_metadata``.
+    ``single``: the load was of one partition. Each day shows the figures of its range, except ``day_metadata``.
     """
     reports = [part.report for part in loaded]
     undeclared = undeclared_rows(reports)
@@ -76,7 +76,7 @@ def _undeclared(reports: list[WindowReport]) -> list[Column]:
 
 
 def day_metadata(report: WindowReport, day: str) -> dict[str, int]:
-    """Return what a day has of its own where it was loaded with others; the rest stands at each of them."""
+    """Return a day's own figures, where it was loaded together with others; the other figures are shown at each day."""
     return dict.fromkeys(DAY_METADATA, report.rows_by_day.get(day, 0))
 
 

@@ -1,4 +1,4 @@
-"""What Dagster's record says of an asset's days: which an earlier attempt has loaded, and what each has of its own."""
+"""Dagster's record of an asset's days: which of them an earlier attempt has loaded, and the figures of each."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -41,7 +41,7 @@ def not_yet_loaded(context: dg.AssetExecutionContext, asset_key: dg.AssetKey, sl
 def give_each_day_its_own(
     context: dg.AssetExecutionContext, asset_key: dg.AssetKey, days: list[str], loaded: list[Loaded]
 ) -> None:
-    """Have the run's days say their own rows, where the step's materialization says those of all of them together."""
+    """Record the rows of each day of the run, because the step's materialization has those of all of them together."""
     if len(days) > 1 or any(part.report.window is None for part in loaded):
         for day, metadata in _of_each_day(context, asset_key, days, loaded).items():
             context.add_asset_metadata(metadata, asset_key, day)

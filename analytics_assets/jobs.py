@@ -33,7 +33,7 @@ def check_connection() -> None:
 
 
 class EstimateConfig(dg.Config):
-    """The days of the backfill that is thought of, both included."""
+    """First and last day of the backfill that is to be estimated, both included."""
 
     start: str = Field(default="", description="First day, such as 2025-01-01; empty: the first partition")
     end: str = Field(default="", description="Last day; empty: yesterday")

@@ -25,8 +25,8 @@ _DOCS = "https://dlthub.com/docs/dlt-ecosystem/verified-sources/rest_api/basic"
 class DltLoader(DagsterDltResource):
     """dagster-dlt's resource, which runs a pipeline and says nothing of its own about the load.
 
-    What it would say names a table that does not exist and files of this machine, and needs dlt's trace, which is a
-    file with the configuration in it. The window's report says it instead (``catalogue.py``).
+    Its own metadata would name a table that does not exist and files of this machine, and would need dlt's trace, which
+    is a file with the configuration in it. The metadata comes from the window's report instead (``catalogue.py``).
     """
 
     def extract_resource_metadata(self, *_: object, **__: object) -> Mapping[str, object]:

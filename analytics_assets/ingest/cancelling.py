@@ -1,10 +1,11 @@
-"""A run that is cancelled: a signal is noted at any moment, and acted on at few.
+"""A run that is cancelled: a signal is noted at once, and acted on only where it is safe.
 
-Cancelling a run sends SIGINT or SIGTERM, as Ctrl-C and ``kill`` do. Raised where they happen to come, they would break
-off between a commit and what is said of it. So the load is only told, and ends by itself: where it waits for the API or
-for the warehouse, before the next page, and before the next of dlt's steps and jobs.
+Cancelling a run sends SIGINT or SIGTERM, as Ctrl-C and ``kill`` do. If they raised where they happen to come, a load
+could break off between a commit and the ledger's word of it. So the load is only told, and ends by itself: where it
+waits for the API or for the warehouse, before the next page, and before the next of dlt's steps and jobs.
 
-What belongs here: signals, and whether one has come. All of it is the main thread's, for Python tells no other.
+What belongs here: signals, and whether one has come. All of it concerns the main thread, because Python tells no other
+one.
 """
 
 import contextlib

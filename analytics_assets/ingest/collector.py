@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def collector_at_rest() -> Iterator[None]:
-    """Have the garbage collector leave alone what is there already: to walk through it is a tenth of a load's time.
+    """Keep the garbage collector from objects that exist already: walking through them takes a tenth of a load.
 
-    Where it does so by then, for an outer block or for a host of its own accord, it goes on doing so afterwards.
+    If they are left alone already, by an outer block or by the host process, they stay so afterwards.
     """
     if gc.get_freeze_count():
         yield

@@ -1,4 +1,4 @@
-"""All that departs from dlt, in one place: what, in which version it was seen, why, and when it can go.
+"""Everything that differs from dlt, in one place: what, in which version it was seen, why, and when it can go.
 
 | what | seen in dlt | can go when |
 |---|---|---|
@@ -12,7 +12,7 @@
 | ``translator.DltLoader`` | dagster-dlt 0.29.1 | its metadata needs no trace and names the table as it is called |
 | full refresh by ``warehouse/merge.py`` | 1.31.0 | ``replace`` keeps readers on the old table until it commits |
 
-``api/early_hints.py`` says the same of what departs from ``http.client``.
+``api/early_hints.py`` says the same of what differs from ``http.client``.
 
 ``docs/columns.md`` says where columns and values depart from what dlt would make of them.
 """

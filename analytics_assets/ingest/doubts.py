@@ -1,6 +1,6 @@
-"""Where what came gives reason to doubt that the API understood the question, a second one is asked.
+"""When an answer makes it doubtful that the API understood the question, a second question is asked.
 
-It costs nothing where a window has rows and only such as were asked for, and one request where it is empty.
+This costs nothing if a window has rows and all of them were asked for, and one request if it is empty.
 """
 
 import datetime as dt
@@ -33,7 +33,7 @@ def look_again(reading: Reading, log: logging.Logger) -> None:
 
 
 def _empty(reading: Reading, log: logging.Logger) -> str | None:
-    """Ask an empty window again, for an empty answer is what a server gives that is not well, too."""
+    """Ask for an empty window again, because a server that is failing may give an empty answer too."""
     if reading.pages.walk.rows_read:
         return None
     window = reading.window
@@ -48,7 +48,7 @@ def _empty(reading: Reading, log: logging.Logger) -> str | None:
 
 
 def _unasked(reading: Reading, log: logging.Logger) -> str | None:
-    """Read the window with a day more on each side: as many rows are inside, if all of them had come."""
+    """Read the window with one more day on each side; if no row was missing, as many rows are inside."""
     window, kept = reading.window, reading.rows.kept
     if window is None or not kept.strays.count:
         return None
@@ -83,7 +83,7 @@ def _ends_with_a_day(reading: Reading) -> bool:
 
 
 def _read(reading: Reading, window: Window | None, log: logging.Logger, pages: int | None = None) -> Reading:
-    """Ask the second question; what cannot be loaded does not matter to it."""
+    """Ask the second question; rows that cannot be loaded do not matter here."""
     settings = reading.settings.model_copy(update={"rejected_rows": "set_aside"})
     again = read_only(reading.endpoint, settings, window, pages=pages, log=log)
     reading.counts.include(again.counts)

@@ -1,4 +1,4 @@
-"""Where runs keep files for a while: a working directory for each, none left over, and a folder they share."""
+"""Where runs keep files while they last: a working directory for each, and a folder that they share."""
 
 import contextlib
 import os
@@ -23,9 +23,9 @@ def shared_directory() -> Path:
 
 @contextlib.contextmanager
 def working_directory() -> Iterator[Path]:
-    """Give a new directory that only this run uses, and remove it afterwards; sweep up those of runs that were killed.
+    """Give a new directory that only this run uses, and remove it afterwards; remove those of runs that were killed.
 
-    A run holds a lock on its directory. The kernel drops it with the process, which is how the others know.
+    A run holds a lock on its directory. The kernel releases it when the process ends, so others know whose run is over.
     """
     parent = shared_directory()
     # one sweep at a time, and none between making a directory and locking it

@@ -127,7 +127,7 @@ async def _escape(answer: Answer, *, characters: str) -> Response:
 
 
 async def _header(answer: Answer, *, line: str) -> Response:
-    """Have this line as the last header, though it be none."""
+    """Send this line as the last header, even if it is not a valid one."""
     body = answer.body()
     lines = ("HTTP/1.1 200 OK", "content-type: application/json", f"content-length: {len(body)}", "connection: close")
     return Verbatim("\r\n".join([*lines, line, "", ""]).encode() + body)

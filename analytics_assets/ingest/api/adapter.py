@@ -1,4 +1,4 @@
-"""One request on the wire, and its whole answer: counted, paced, bounded, and without the key in what is said of it."""
+"""One request on the wire and its whole answer: counted, paced, bounded, and redacted in logs and errors."""
 
 import codecs
 import threading
@@ -51,9 +51,9 @@ class WireCounts:
 
 
 class ApiResponse(requests.Response):
-    """A response whose JSON is parsed once, and whose refusal to be JSON is told in words.
+    """A response whose JSON is parsed once, with an error in words if it is not JSON.
 
-    Its body is as it came, with the key where the API repeats it; what is quoted of it has to go through ``redact``.
+    Its body is as it came, and has the key where the API repeats it; whatever quotes it has to go through ``redact``.
     """
 
     def __init__(self, redact: Redactor) -> None:
@@ -98,7 +98,7 @@ class ApiResponse(requests.Response):
 
 
 class ApiAdapter(HTTPAdapter):
-    """Sends one request and reads the whole answer; exceptions, and all of an answer but its body, know no key."""
+    """Sends one request and reads the whole answer. Only an answer's body may hold the key; exceptions do not."""
 
     def __init__(self, settings: Settings, redact: Redactor, counts: WireCounts, budget: RateBudget) -> None:
         super().__init__(pool_maxsize=settings.max_concurrent_requests)

@@ -1,4 +1,4 @@
-"""The rate budget of an API: one line and one gate for all workers and all runs of this machine."""
+"""The rate budget of an API, which all workers and all runs of this machine share: a queue, and a gate before it."""
 
 import contextlib
 import fcntl

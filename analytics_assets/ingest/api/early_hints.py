@@ -1,4 +1,4 @@
-"""What departs from ``http.client``: an answer's forerunners are read past, and not taken for the answer.
+"""Differs from ``http.client``: informational answers (1xx) are read past, and not taken for the answer.
 
 Seen in Python 3.11 (urllib3 2.8.0, which reads by it): ``HTTPResponse.begin`` reads past ``100 Continue`` alone, so
 that a ``103 Early Hints`` before the 200 was an answer without rows. This file can go when it reads past all of 1xx.

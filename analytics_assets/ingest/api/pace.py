@@ -1,4 +1,4 @@
-"""What refusals teach of an API's pace, found from below and from above. No clock, file or HTTP in it."""
+"""The pace of an API, learned from its refusals. Knows no clock, no file and no HTTP."""
 
 import math
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ class Pace:
     """How many requests a second an API takes. All moments are seconds of one clock.
 
     The first refusal teaches what the API has let pass, its pause counted in. From there the pace rises: soon to where
-    it was refused, slowly around that, then ever faster, so that a limit that is lifted is found within a minute or
-    two (``1 + 0.1 * (t - 1) ** 3`` times the refused pace, after ``t`` spans). A refusal then makes the pace that was
-    reached the refused one. One that comes soon after the pace was lowered was not for the pace, or not for this one:
-    it is lowered again to what passed, and if that helps no more, the refusals are taken for random.
+    it was refused, slowly around that, then ever faster, so that a limit that is lifted is found within a minute or two
+    (``1 + 0.1 * (t - 1) ** 3`` times the refused pace, after ``t`` spans). With a refusal, the pace that was reached
+    becomes the refused one. If one comes soon after the pace was lowered, the pace was not the reason, or is still too
+    high: it is lowered again to what passed, and if that does not help, the refusals are taken for random.
     """
 
     refused: float = 0.0

@@ -1,4 +1,4 @@
-"""The one place where pages are fetched: each when dlt asks for it, or ahead of that.
+"""The one place where pages are fetched, when dlt asks for them or ahead of that.
 
 What belongs here: which requests are under way. What a page means, and which one comes next, stands in ``walk.py``.
 """

@@ -1,9 +1,9 @@
-"""The boundary that the key does not cross: whatever is said of a request is said without it.
+"""Cuts the API key out of everything that is logged or raised about a request.
 
-The key is looked for as it reads, not as it is written: a text is decoded until nothing is left to decode, and what
-reads as the key then is cut out as it stands. Known are URL-encoding, the escapes of JSON and JavaScript, HTML's
-entities, these within each other, and UTF-16. Not known is what makes another text of the key: base64, a hash,
-compression. Nothing of ours sends the key in such a form, and an API can repeat only what it was sent.
+The key is also found where it is encoded: a text is decoded until nothing is left to decode, and what reads as the key
+then is cut out of the text as it was. Known are URL-encoding, the escapes of JSON and JavaScript, HTML's entities,
+these within each other, and UTF-16. Other forms of the key are not looked for: base64, a hash, compression. Nothing of
+ours sends the key in such a form, and an API can repeat only what it was sent.
 """
 
 import functools

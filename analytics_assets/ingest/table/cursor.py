@@ -1,4 +1,4 @@
-"""What the cursor of a row says: whether it stands inside the window, was asked for at all, and of which day it is."""
+"""What a row's cursor says: whether the row is inside the window, whether it was asked for, and of which day it is."""
 
 import datetime as dt
 

@@ -2,7 +2,7 @@
 
 A column's first type is its type. Whole numbers and decimals share a column as long as a double holds each of them
 exactly. A value of any other type goes to a column beside it, named as dlt names it: ``mood__v_text``. What was decided
-stands in dlt's stored schema of the table, in hints of our own, and is the beginning of the next load.
+is kept in dlt's stored schema of the table, in hints of our own, and the next load begins with it.
 """
 
 import datetime as dt

@@ -1,4 +1,4 @@
-"""How a field of the API is called in the warehouse: as dlt calls it, and never as another field is called already."""
+"""Names of columns: dlt's name for a field of the API, and never one that another field has already."""
 
 import hashlib
 import re

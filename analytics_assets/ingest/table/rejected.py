@@ -1,4 +1,4 @@
-"""Rows that are set aside: how they are written, and which of them are because they repeat the API key."""
+"""Rows that are set aside: how they are written, and which of them repeat the API key."""
 
 from typing import Any, Protocol
 

@@ -27,7 +27,7 @@ SCHEMA = "analytics_api"
 FILE_FORMAT: TLoaderFileFormat = "parquet"
 
 HAS_LOCK = frozenset({"duckdb", "postgres"})
-"""The kinds of warehouse whose one writer is held by a lock that goes with its holder."""
+"""The kinds of warehouse that have one writer at a time, by a lock that is released when its process ends."""
 
 
 _SECTION = ("destination", DESTINATION)

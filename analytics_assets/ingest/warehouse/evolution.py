@@ -1,4 +1,4 @@
-"""Before a load, under the writer's lock: what the load has for columns, and what the table has by now.
+"""Compares, before a load and under the writer's lock, the columns of the load with those that the table has by now.
 
 Rows are read without the lock, by the columns that the table had then. Another run may have added some meanwhile, or
 given a field another type. Where a value would be changed by going into its column, nothing is loaded.

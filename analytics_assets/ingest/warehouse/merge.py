@@ -1,4 +1,4 @@
-"""How the rows of a load get into the table that is there: the newer state of a row wins, whichever comes last."""
+"""How the rows of a load get into the table: the newer state of a row wins, whichever is loaded last."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""One writer of the warehouse at a time, by locks that go with their holder: nothing to clean up after ``kill -9``.
+"""One writer of the warehouse at a time, by locks that end with their process: nothing to clean up after ``kill -9``.
 
 DuckDB has one writer by nature. On PostgreSQL two merges of one id would both delete the old row and both insert
 theirs.
