@@ -55,7 +55,7 @@ def test_a_port_of_another_program_is_refused(
 
 
 def test_a_second_one_is_refused(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    """Before its port is looked at, with the address of the first; a lock that nobody holds any more is no hindrance."""
+    """Before its port is looked at, with the address of the first; a lock that nobody holds is no hindrance."""
     lock = filelock.FileLock(project.path / ".dagster" / "make-dev.lock")
     with lock:
         Path(lock.lock_file).write_text("http://127.0.0.1:4000")

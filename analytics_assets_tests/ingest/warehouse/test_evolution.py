@@ -72,7 +72,9 @@ def test_a_declared_column_that_the_table_has_in_another_type(project: Project, 
     load_fields(project, [{"caption": "1"}])
     sql = "ALTER TABLE analytics.stories ALTER COLUMN caption SET DATA TYPE BIGINT"
     change(warehouse, sql + ("" if isinstance(warehouse, Duckdb) else " USING caption::bigint"))
-    with pytest.raises(ApiError, match=r"stories.caption is declared text, but the table in the warehouse has it as bigint"):
+    with pytest.raises(
+        ApiError, match=r"stories.caption is declared text, but the table in the warehouse has it as bigint"
+    ):
         project.load()
 
 
