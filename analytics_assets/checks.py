@@ -1,4 +1,4 @@
-"""What a load says of its own quality, as asset checks. They warn: what would lose data has failed the run already."""
+"""What a load says of its own quality, as asset checks. They only warn: what would lose data has failed the run."""
 
 import datetime as dt
 from collections import Counter
@@ -11,9 +11,9 @@ from analytics_assets.ingest.table.names import shown
 
 _DAY = dt.timedelta(days=1)
 _WHY_OUTSIDE = (
-    "None is missing inside, for it was asked with a day more on each side. The API's days may be another time zone's "
-    "(timezone), it may return rows at the end itself (window_end), or not know the parameters (window_start_param, "
-    "window_end_param, window_format)"
+    "None is missing inside the window: it was asked for again with one more day on each side. The API's days may be "
+    "those of another time zone (timezone), it may return rows at the end itself (window_end), or not know the "
+    "parameters (window_start_param, window_end_param, window_format)"
 )
 
 
@@ -97,7 +97,7 @@ def _window(reports: list[WindowReport]) -> dg.AssetCheckResult:
         odd.append(f"No rows came of {missing}.")
     asked_for_days = any(report.window for report in reports)
     fine = (
-        "No row is outside of what was asked, and no day is missing between others."
+        "No row is outside of the window, and no day without rows lies between days that have some."
         if asked_for_days
         else "All history was asked for, so no row can be outside of it."
     )

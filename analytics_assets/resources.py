@@ -24,7 +24,7 @@ from analytics_assets.timeline import put_on_timeline
 
 _PAGE = (
     "The social analytics API, and the settings as they were when the definitions were loaded. Each run reads them "
-    "anew when it begins, and a field that is filled in for a single run goes before them. The key is none of them: it "
+    "anew when it begins, and a field that is filled in for a single run overrides them. The key is none of them: it "
     "comes from `API_KEY` or `.dlt/secrets.toml`.\n\n"
 )
 
@@ -47,7 +47,7 @@ class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is h
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
         """Give the resource to a run and put that on the timeline; the garbage collector rests until the run ends.
 
-        The run's log begins with what looks like a setting and is none.
+        The run's log begins with names that look like settings but are not.
         """
         if context.run and context.instance:
             put_on_timeline(context.run, context.instance)
@@ -89,7 +89,7 @@ class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is h
 def described_api(settings: Settings) -> AnalyticsApi:
     """Return the resource with the effective settings in its description and in its fields', for its page in the UI.
 
-    They are told and not set: a default or a bound value would become part of each run's config, and go before what is
+    They are shown, not set: a default or a bound value would become part of each run's config, and go before what is
     configured when the run begins.
     """
     values = settings.model_dump(mode="json", exclude_none=True)

@@ -154,7 +154,7 @@ def test_what_was_found_is_in_sight_where_nothing_is_odd(project: Project) -> No
     project.serve(rows={"stories": window_rows(5)})
     said = [{name: check.description for name, check in checks_of(result).items()} for result in _three_loads(project)]
     columns = "Every declared column came, and every value has its column's type."
-    window = "No row is outside of what was asked, and no day is missing between others."
+    window = "No row is outside of the window, and no day without rows lies between days that have some."
     assert said == [
         {
             "no_rows_rejected": "5 of 5 rows could be loaded as declared.",

@@ -53,7 +53,8 @@ def _point_at(server: SandboxServer) -> None:
     configured = load_settings().base_url
     if configured != Settings().base_url and urlsplit(configured).hostname not in _LOOPBACK:
         raise CommandError(
-            f"{configured} is configured, and made-up rows would mix with its own; unset it or use a fresh clone"
+            f"{configured} is configured, and made-up rows would mix with its own; unset base_url, or run the demo in a "
+            "fresh clone"
         )
     os.environ["ANALYTICS_API__BASE_URL"] = server.url
     os.environ["API_KEY"] = server.sandbox.shape.key
@@ -80,7 +81,7 @@ def _print_next_steps(console: Console, place: Place) -> None:
     console.print("  make dev   opens Dagster's UI on this run, its partitions and their metadata")
     console.print("  Look into the tables, with .venv activated:")
     console.print(f"    {escape(query)}", soft_wrap=True)
-    console.print("  Point it at your vendor: README.md says how; use another warehouse")
+    console.print("  README.md says how to point it at your vendor, and how to use another warehouse")
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def _api(running: contextlib.ExitStack) -> str:
         key = os.environ["API_KEY"] = Shape().key
     server = running.enter_context(_sandbox(Sandbox(shape=Shape(key=key))))
     os.environ["ANALYTICS_API__BASE_URL"] = server.url
-    return f"the sandbox at {server.url}, for no base_url is configured"
+    return f"the sandbox at {server.url}, because no base_url is configured"
 
 
 def _sandbox(sandbox: Sandbox) -> SandboxServer:

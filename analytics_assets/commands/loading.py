@@ -21,7 +21,7 @@ from analytics_assets.commands.tables import Place, configured_place, print_summ
 from analytics_assets.commands.watch import LoadWatch
 from analytics_assets.ingest.settings import Settings
 
-WHEN_STOPPED = "What had arrived before stays, and a load that is run again changes nothing of it."
+WHEN_STOPPED = "What has arrived stays, and running the load again does not change it."
 # during a load, and at other moments of a run
 _INTERRUPTIONS = {LoadCancelledError.__name__, dg.DagsterExecutionInterruptedError.__name__}
 

@@ -115,7 +115,7 @@ def print_summary(
     elif new:
         console.print(f"[bold]{_are(new)} new[/]\n")
     else:
-        console.print("[bold]No new rows[/]: all were there, and merge by id\n")
+        console.print("[bold]No new rows[/]: all of them were there already\n")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Where settings and key come from: one way in for each.
+"""Reads the settings and the key; nothing else does.
 
 Precedence, weakest first: the defaults of ``Settings``, ``[analytics_api]`` in ``.dlt/config.toml``, the environment
 (``ANALYTICS_API__PAGE_SIZE=50``). dlt's own providers do the looking up.
@@ -81,7 +81,7 @@ def load_key(settings: Settings) -> str:
     key = key.strip()
     if not (key.isascii() and key.isprintable()):
         # http.client would quote the whole key in its error
-        msg = "the API key has a line break or a non-ASCII character: copy it anew into API_KEY or .dlt/secrets.toml"
+        msg = "the API key has a line break or a non-ASCII character: copy it again into API_KEY or .dlt/secrets.toml"
         raise SettingError(msg)
     if reason := _why_no_secret(key, settings):
         raise SettingError(f"the API key {reason}")
@@ -90,9 +90,7 @@ def load_key(settings: Settings) -> str:
 
 def _why_no_secret(key: str, settings: Settings) -> str | None:
     """Say why a key is none that could be kept secret, without a word of it; ``None`` where it could be."""
-    advice = (
-        "It could not be told from the data, and so not be kept out of tables and logs: have the API issue another one"
-    )
+    advice = "It could not be told apart from the data, and so not be kept out of tables and logs. Get another key"
     if len(key) < _SHORTEST_KEY:
         return f"has fewer than {_SHORTEST_KEY} characters. {advice}"
     if _is_date(key):
@@ -102,7 +100,7 @@ def _why_no_secret(key: str, settings: Settings) -> str | None:
             return f"is the name of an endpoint, a path or a column, or a part of one. {advice}"
     for name, value in settings.model_dump().items():
         if any(key in text or key in unquote(text) for text in _texts(value)):
-            return f"stands in the setting {name} too, which logs and tables show: take it out there"
+            return f"is also part of the setting {name}, which logs and tables show. Remove it there"
     return None
 
 

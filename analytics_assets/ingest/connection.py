@@ -43,8 +43,8 @@ class Verdict:
 def check_endpoint(endpoint: Endpoint, settings: Settings) -> Verdict:
     """Ask an endpoint for one row, look into it, and ask for its day. Problems come back in the verdict.
 
-    Nothing is asked again but what was refused for its pace, once: other runs may be using it up, and say nothing of
-    the settings. Only bugs of ours raise.
+    Only a 429 is asked again, once: other runs may be using up the rate limit, which says nothing about the settings.
+    Only bugs of this project raise.
     """
     asked = {
         "max_retries": 0,

@@ -1,4 +1,4 @@
-"""What can go wrong between us, the API and the warehouse, in words a person can act on."""
+"""Everything that can go wrong with the API or the warehouse, in words that say what to do."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ _ADVICE: Mapping[str, str] = {
     "unreachable": "Check base_url, the network and the API's status page.",
     "key refused": "Check API_KEY (or api_key in .dlt/secrets.toml), and the settings key_location and key_name.",
     "path not found": "Check base_url and the endpoint's path (analytics_api.endpoints.<name>.path).",
-    "API failing": "Run it again later, or lower the load.",
+    "API failing": "Run it again later, or ask more slowly (max_requests_per_second).",
     "request refused": "Check the settings that name the parameters, and the API's documentation.",
 }
 _ADVICE_WHERE_MISSING = (
@@ -60,7 +60,7 @@ class Problem:
     kind: Kind
     message: str
     is_lasting: bool = False
-    """Whether it was seen to stay, though others of its kind may pass."""
+    """Whether this one will not pass, although others of its kind may."""
 
     @property
     def is_transient(self) -> bool:
@@ -84,14 +84,14 @@ class WindowMovedError(ApiError):
 
 
 class RefusedError(ApiError):
-    """The API refused to be asked so fast (429), each time that it was asked again."""
+    """The API answered 429 (too many requests) to every attempt."""
 
     def __init__(self, message: str) -> None:
         super().__init__("API failing", message)
 
 
 def explain(error: BaseException) -> Problem | None:
-    """Return the problem behind an exception, looked for along its causes; ``None`` when it is a bug of ours.
+    """Return the problem behind an exception, looked for along its causes; ``None`` if it is a bug in this project.
 
     dlt and Dagster wrap what a resource or a job raises, several layers deep.
     """

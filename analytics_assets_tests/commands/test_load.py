@@ -157,5 +157,5 @@ def test_ctrl_c_is_one_sentence(project: Project, monkeypatch: pytest.MonkeyPatc
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=15)
     assert process.returncode == 130
-    assert errors == "Stopped. What had arrived before stays, and a load that is run again changes nothing of it.\n"
+    assert errors == "Stopped. What has arrived stays, and running the load again does not change it.\n"
     assert ("503 Service Unavailable" in said) is (fault.kind == "status")

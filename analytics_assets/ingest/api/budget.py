@@ -192,7 +192,7 @@ class RateBudget:
             raise ApiError(
                 "API failing",
                 f"API failing: it asked another run to wait, {seconds:,.0f} s from now on, which is more than "
-                f"max_retry_after = {self._settings.max_retry_after:g}. Run it again then",
+                f"max_retry_after = {self._settings.max_retry_after:g}. Run it again after that",
             )
         now = time.monotonic()
         if seconds > _WORTH_SAYING_SECONDS and now - self._said_at > _SAY_EVERY_SECONDS:

@@ -1,4 +1,4 @@
-"""What an answer of the API looks like: the rows and the total in it, or in words why it is none.
+"""What an answer of the API looks like: the rows and the total in it, or the reason, in words, why it cannot be used.
 
 ``WindowPages`` reads each answer, walks on by it (``walk.py``), and has the next pages fetched (``pages.py``).
 ``ProvenOffsetPaginator`` is how dlt's ``RESTClient`` sees that.
@@ -95,7 +95,7 @@ class WindowPages:
         )
         seen, self._misfit = self._misfit, (str(moved), self.walk.figures)
         if seen == self._misfit and not moved.is_change:
-            again = "It was the same, row for row, when the window was read again, so no rows move: "
+            again = "It was the same, row for row, when the window was read again, so the rows are not moving: "
             return ApiError("incomplete", f"{what}. {again}{how_it_answers}", is_lasting=True)
         return WindowMovedError(f"{what}. Rows moved while they were read, or {how_it_answers}")
 

@@ -42,13 +42,13 @@ class RetryNotes:
         )
 
     def broken(self, request: requests.PreparedRequest, wait: float, error: ApiError) -> None:
-        """Note that a page is asked for once more, because what came is no JSON."""
+        """Note that a page is asked for once more, because what came is not JSON."""
         self._counts.retry()
         self._log.warning("%s: asked once more in %.1f s, for %s", urlsplit(str(request.url)).path, wait, error)
 
 
 class OnceMore:
-    """Asks once more for a page that came with status 200 and is no JSON: a proxy's HTML, or a body that was cut.
+    """Asks once more for a page that came with status 200 and is not JSON: a proxy's HTML, or a body that was cut.
 
     One such answer among hundreds would have all pages read again. It is seen where the page is taken and parsed
     anyway: parsed as they come, pages that wait for their turn would take many times the memory.
@@ -76,7 +76,7 @@ class OnceMore:
 
 
 class GivingUp(stop_base):
-    """Says when there is no use in asking again, beside the retries that are used up, and tells why in words."""
+    """Decides when asking again is useless, apart from used-up retries, and says why in words."""
 
     def __init__(self, settings: Settings, budget: RateBudget) -> None:
         self._settings = settings
@@ -106,7 +106,7 @@ class GivingUp(stop_base):
                 raise ApiError(
                     "API failing",
                     f"{came} and asks to wait (Retry-After: {response.headers['Retry-After'][:_SHOWN]}), "
-                    f"longer than max_retry_after = {self._settings.max_retry_after:g} s. Run it again then",
+                    f"longer than max_retry_after = {self._settings.max_retry_after:g} s. Run it again after that",
                 )
             if response.status_code == requests.codes.too_many_requests:
                 raise RefusedError(f"{came}. {self._budget.advice()}")
@@ -120,7 +120,7 @@ def with_notes(send: Any, settings: Settings, notes: RetryNotes, giving_up: Givi
     """Return dlt's retrying ``send``, which also notes its retries and gives up where another page has failed for good.
 
     It waits ``backoff_factor`` seconds, doubled each time, or what ``Retry-After`` asks (seconds or HTTP date);
-    ``Retry-After: 0`` and dates gone by count as not given, so that they do not burn the attempts.
+    ``Retry-After: 0`` and dates in the past count as not given, so that they do not use up the attempts.
     """
     usual = send.retry
     retrying: Send = send.retry_with(

@@ -28,9 +28,9 @@ class RowsMovedError(Exception):
 
 
 class OffsetWalk:
-    """One pass over a window. ``advance`` takes each page and says where the next one begins, or that all is there.
+    """One pass over a window. ``advance`` takes each page and says where the next begins, or that the window is complete.
 
-    It advances by what came, not by what was asked, for a server may cap the page. With a total the window is whole
+    It advances by what came, not by what was asked, because a server may cap the page. With a total the window is whole
     when as many rows came as the total says, the total stayed the same, and the ids are as many. Without a total each
     page begins with the last row of the page before, which shows a shift; where nothing else comes, the page behind it
     has to be empty, and an id that came twice shows rows that moved.
@@ -46,7 +46,7 @@ class OffsetWalk:
         self.is_whole = False
         """Whether all rows of the window have come."""
         self.asks_behind = False
-        """Whether the next page is only asked for to see that it is none: all that is known of has come."""
+        """Whether the next page is asked for only to confirm the end; all known rows have come."""
         self.pages = 0
         self.rows_read = 0
         self.total: int | None = None
@@ -182,8 +182,8 @@ class OffsetWalk:
         self.offset = self.rows_read
         if self.asks_behind:
             raise RowsMovedError(
-                f"the API says total {total}, but {self.rows_read} rows came by then: where its total is capped, or is "
-                'the count of a page, total_selector = "" reads to the end without it'
+                f"the API says total {total}, but {self.rows_read} rows had come by then. If its total is capped, or "
+                'counts one page only, total_selector = "" reads to the end without it'
             )
         if self.rows_read < total:
             if not new:

@@ -1,4 +1,4 @@
-"""What is left to do for a window that does not arrive: its row in the ledger, and nothing else of it anywhere."""
+"""Records a window that failed or was cancelled: it gets a row in the ledger, and nothing else of it stays."""
 
 import contextlib
 import logging
@@ -44,7 +44,7 @@ def outcome_recorded(pipeline: Pipeline, warehouse: Warehouse, reading: Reading,
 def record_failure(
     pipeline: Pipeline, warehouse: Warehouse, reading: Reading, error: Exception, log: logging.Logger
 ) -> None:
-    """Write the window's row, unless the warehouse cannot be had; logs when that fails.
+    """Write the window's row, unless the warehouse cannot be reached; logs when that fails.
 
     The reason is the problem in words. An error without words may quote rows and paths: of that it has the type only.
     """

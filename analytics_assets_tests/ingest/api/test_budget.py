@@ -239,7 +239,7 @@ def test_no_wait_is_longer_than_is_allowed(clock: Clock) -> None:
     """A run that may wait a minute does not wait the half hour that another run was asked to: it fails at once."""
     refuse(clock.budget(), 1800)
     with pytest.raises(
-        ApiError, match=r"1,800 s from now on, which is more than max_retry_after = 60\. Run it again then"
+        ApiError, match=r"1,800 s from now on, which is more than max_retry_after = 60\. Run it again after that"
     ):
         clock.budget(max_retry_after=60).wait()
     assert clock.slept == []

@@ -108,7 +108,8 @@ def test_a_wait_that_is_too_long_fails_at_once(project: Project, waits: list[flo
     assert problem is not None
     assert problem.kind == "API failing"
     assert (
-        "asks to wait (Retry-After: 7200), longer than max_retry_after = 3600 s. Run it again then" in problem.message
+        "asks to wait (Retry-After: 7200), longer than max_retry_after = 3600 s. Run it again after that"
+        in problem.message
     )
     assert len(sandbox.requests) == 1
     assert waits == []

@@ -34,7 +34,10 @@ def test_a_total_of_all_history_is_seen_in_the_second_pass(project: Project, at_
     said = _lasting(project)
     assert said.startswith("incomplete: the API says total 5000, but its pages end after 90 rows: where its total")
     assert 'total_selector = "" reads without it (page 2, asked ' in said
-    assert "It was the same, row for row, when the window was read again, so no rows move: the API does not" in said
+    assert (
+        "It was the same, row for row, when the window was read again, so the rows are not moving: the API does not"
+        in said
+    )
     assert [request.params["offset"] for request in sandbox.requests] == ["0", "90"] * 2
     assert project.reports["stories"].rereads == 1
 
@@ -43,7 +46,7 @@ def test_an_offset_that_is_not_honoured_is_seen_in_the_second_pass(project: Proj
     """The first page again in place of the second, twice: no rows move, and ``offset_param`` is named."""
     project.serve(rows={"stories": stories(250)}, faults=[Fault("ignore_offset")])
     said = _lasting(project)
-    assert "so no rows move: the API does not honour offset (offset_param)" in said
+    assert "so the rows are not moving: the API does not honour offset (offset_param)" in said
 
 
 def test_rows_that_move_alike_in_each_pass_move_all_the_same(project: Project) -> None:
