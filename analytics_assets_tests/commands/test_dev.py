@@ -11,6 +11,7 @@ import pytest
 from analytics_assets.commands.dev import is_served_here, main
 from analytics_assets.sandbox.server import SandboxServer
 from analytics_assets_tests.project import Project
+from analytics_assets_tests.secrecy.conftest import closed_port
 
 
 @pytest.fixture(autouse=True)
@@ -54,8 +55,11 @@ def test_a_port_of_another_program_is_refused(
     assert capsys.readouterr() == ("", f"Cannot start: {problem}\n")
 
 
-def test_a_second_one_is_refused(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_one_is_refused(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Before its port is looked at, with the address of the first; a lock that nobody holds is no hindrance."""
+    monkeypatch.setenv("PORT", str(closed_port()))
     lock = filelock.FileLock(project.path / ".dagster" / "make-dev.lock")
     with lock:
         Path(lock.lock_file).write_text("http://127.0.0.1:4000")
