@@ -28,7 +28,7 @@ class RowsMovedError(Exception):
 
 
 class OffsetWalk:
-    """One pass over a window. ``advance`` takes each page and says where the next begins, or that the window is complete.
+    """One pass over a window. ``advance`` takes each page and says where the next one begins, or that all have come.
 
     It advances by what came, not by what was asked, because a server may cap the page. With a total the window is whole
     when as many rows came as the total says, the total stayed the same, and the ids are as many. Without a total each
