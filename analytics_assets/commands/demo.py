@@ -53,8 +53,8 @@ def _point_at(server: SandboxServer) -> None:
     configured = load_settings().base_url
     if configured != Settings().base_url and urlsplit(configured).hostname not in _LOOPBACK:
         raise CommandError(
-            f"{configured} is configured, and made-up rows would mix with its own; unset base_url, or run the demo in a "
-            "fresh clone"
+            f"{configured} is configured, and made-up rows would mix with its own; unset base_url, or run the demo in "
+            "a fresh clone"
         )
     os.environ["ANALYTICS_API__BASE_URL"] = server.url
     os.environ["API_KEY"] = server.sandbox.shape.key

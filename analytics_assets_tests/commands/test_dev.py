@@ -39,7 +39,7 @@ def test_another_folder_is_refused(project: Project, capsys: pytest.CaptureFixtu
     """Where Dagster's settings are missing, it would start with a history of its own."""
     (project.path / "dagster.yaml").unlink()
     assert main() == 1
-    problem = "there is no dagster.yaml in this folder; run make dev in the project's folder"
+    problem = "There is no dagster.yaml in this folder. Change to the project's folder first."
     assert capsys.readouterr() == ("", f"Cannot start: {problem}\n")
 
 
