@@ -86,8 +86,8 @@ def test_undeclared_columns_are_in_the_catalogue(project: Project) -> None:
     assert made.metadata["undeclared_columns"].value.splitlines() == [
         "| field | column | type | values | first seen |",
         "| --- | --- | --- | --- | --- |",
-        f"| rank | rank | bigint | 0 | {today} |",
         f"| mediaId | media_id | text | 1 | {today} |",
+        f"| rank | rank | bigint | 0 | {today} |",
         f"| Rank | rank_a4130d7d | json | 1 | {today} |",
     ]
 

@@ -127,11 +127,10 @@ def held_rows(pipeline: WindowPipeline, client: SqlClientBase[Any], source: DltS
 
 def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> bool:
     """Bring the columns of table and load together; where they do not fit, drop what was read and say ``False``."""
-    # a warehouse whose first load failed has another one as default, from before such a load was given this one
-    pipeline.default_schema_name = source.schema.name  # type: ignore[assignment] # dlt assigns to it as well
-    schema, name = pipeline.default_schema, reading.endpoint.name
+    # by name, for a warehouse whose first load failed may have another one as dlt's default
+    schema, name = pipeline.schemas[source.schema.name], reading.endpoint.name
     undeclared = {name: {column.name for column in reading.report().columns}, f"{name}__rejected": set(), LEDGER: set()}
-    with pipeline.warehouse.job_client() as client:
+    with pipeline.warehouse.job_client(schema.name) as client:
         if client is None:
             return True
         # What a killed run left has the columns of then; a value put into one would become what that column holds.
@@ -149,7 +148,7 @@ def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading
         # now, since dlt by itself makes no table of a window without rows
         with as_jsonb(schema, name) if pipeline.warehouse.kind == "postgres" else contextlib.nullcontext():
             pipeline.schemas.save_schema(schema)
-            pipeline.sync_schema()
+            pipeline.sync_schema(schema.name)
     return True
 
 

@@ -374,7 +374,7 @@ def test_a_key_that_no_request_can_carry_is_refused_without_being_told(
 ) -> None:
     """A key with a line break or a curly quote was copied wrongly; http.client would quote it whole."""
     monkeypatch.setenv("API_KEY", key)
-    with pytest.raises(SettingError, match="copy it anew") as caught:
+    with pytest.raises(SettingError, match="copy it again") as caught:
         load_key(load_settings())
     assert key not in str(caught.value)
 
@@ -391,10 +391,10 @@ def test_a_key_that_no_request_can_carry_is_refused_without_being_told(
         ("stories_of", "is the name of an endpoint, a path or a column, or a part of one"),
         ("media_insights", "is the name of an endpoint, a path or a column, or a part of one"),
         ("insights", "is the name of an endpoint, a path or a column, or a part of one"),
-        ("filter[since]", "stands in the setting window_start_param too"),
-        ("graph-of-vendor", "stands in the setting base_url too"),
-        ("account-of-ours", "stands in the setting extra_params too"),
-        ("twelve+three=15", "stands in the setting extra_params too"),
+        ("filter[since]", "is also part of the setting window_start_param"),
+        ("graph-of-vendor", "is also part of the setting base_url"),
+        ("account-of-ours", "is also part of the setting extra_params"),
+        ("twelve+three=15", "is also part of the setting extra_params"),
     ],
 )
 def test_a_key_that_is_no_secret_is_refused_without_being_told(

@@ -4,10 +4,10 @@ import contextlib
 import logging
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import dlt
 from dlt.common.schema import Schema
+from dlt.extract.source import DltSource
 from dlt.pipeline.pipeline import Pipeline
 
 from analytics_assets.ingest.cancelling import cancelled, is_cancelled, settling
@@ -65,9 +65,9 @@ def record_failure(
                 close_row(client, report, outcome, reason)
             else:
                 row = ledger_row(report, outcome, reason)
-                # of a first load that failed dlt would name the schema after the pipeline, and keep it as the default
-                named: dict[str, Any] = {} if pipeline.state["default_schema_name"] else {"schema": Schema(SCHEMA)}
-                Pipeline.run(pipeline, dlt.resource([row], name=LEDGER, columns=LEDGER_COLUMNS), **named)
+                ledger = dlt.resource([row], name=LEDGER, columns=LEDGER_COLUMNS)
+                # a source, since of a resource alone that is the first dlt names the schema after the pipeline
+                Pipeline.run(pipeline, DltSource(Schema(SCHEMA), SCHEMA, [ledger]))
     except Exception as failure:
         why = explain(failure)
         if why is None:

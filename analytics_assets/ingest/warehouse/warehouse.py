@@ -77,9 +77,9 @@ class Warehouse:
         return self._pipeline.sql_client()
 
     @contextlib.contextmanager
-    def job_client(self) -> Iterator[SqlJobClientBase | None]:
-        """Give dlt's client for schemas and tables; ``None`` where the destination is no database."""
-        with self._pipeline.destination_client() as client:
+    def job_client(self, schema: str = "") -> Iterator[SqlJobClientBase | None]:
+        """Give dlt's client for the tables of a schema, or of any; ``None`` where the destination is no database."""
+        with self._pipeline.destination_client(schema) as client:
             yield client if isinstance(client, SqlJobClientBase) else None
 
     def try_writing(self, tables: Iterable[str]) -> bool:

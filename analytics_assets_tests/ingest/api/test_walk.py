@@ -116,7 +116,7 @@ def test_a_total_of_the_page_alone() -> None:
     """The page behind shows that there is more than the total says."""
     walk = OffsetWalk(PAGE, ("id",))
     walk.advance(_rows(0, 1, 2, 3), PAGE)
-    with pytest.raises(RowsMovedError, match="total 4, but 8 rows came by then"):
+    with pytest.raises(RowsMovedError, match="total 4, but 8 rows had come by then"):
         walk.advance(_rows(4, 5, 6, 7), PAGE)
 
 
