@@ -47,7 +47,7 @@ class _Reader:
 
 def _batch(endpoint: Endpoint, rows: list[dict[str, Any]]) -> pa.RecordBatch:
     arrays = {}
-    for column in endpoint.columns:
+    for column in endpoint.sent_columns:
         values = [row.get(column.name) for row in rows]
         if column.data_type == "json":
             values = [None if value is None else orjson.dumps(value).decode() for value in values]
