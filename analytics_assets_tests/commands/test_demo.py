@@ -43,6 +43,11 @@ def test_everything_arrives_and_only_once(project: Project) -> None:
     assert printed_table(first.stdout) == {name: (count, count, *days) for name, count in there.items()}
     assert {name: len(project.ids(name)) for name in there} == there
     assert str(project.path) not in first.stdout
+    lines = [line for line in first.stdout.splitlines() if line.strip()]
+    assert lines[0] == f"Loading 30 days, {days[0]} to {days[1]}, of the sandbox API"
+    assert lines[-1].strip() == "Point it at your vendor: README.md says how; use another warehouse"
+    # what is loaded, a line for each, the table with its head, where it is, the plot, and what to do next
+    assert len(lines) == 2 + len(there) + (2 + len(there)) + 2 + 8 + 5
 
     second = demo()
     assert (second.returncode, second.stderr) == (0, "")

@@ -1,5 +1,7 @@
 """`make load`: what a person sees of a load, of one that fails, and of one that cannot begin."""
 
+import contextlib
+import io
 import re
 import signal
 import subprocess
@@ -7,6 +9,7 @@ import sys
 import time
 
 import pytest
+from rich.console import Console
 
 from analytics_assets.commands.load import main
 from analytics_assets.ingest.endpoints import ENDPOINTS
@@ -125,6 +128,21 @@ def test_what_cannot_begin_is_one_sentence(
     assert (output.out, sandbox.requests) == ("", [])
     assert not (project.path / ".dagster").exists()
     assert not (project.path / "warehouse.duckdb").exists()
+
+
+def test_bars_on_a_terminal_know_of_every_window(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bar for each endpoint is full when all of its windows are read, and its figures are theirs together."""
+    project.serve(rows={"stories": [*stories(3), *stories(2, "2025-03-03")]})
+    project.configure(max_window_days=2)
+    screen = io.StringIO()
+    terminal = Console(file=screen, force_terminal=True, color_system=None, highlight=False, width=160)
+    monkeypatch.setattr("analytics_assets.commands.load.open_console", lambda: contextlib.nullcontext(terminal))
+    assert typed(monkeypatch, DAY="2025-03-01", TO="2025-03-03") == 0
+    bars = re.findall(r"([✓⠀-⣿]) (\w+) +(\S+) (\d+) pages, (\d+) rows", screen.getvalue())
+    last = {name: (mark, rows) for mark, name, _, _, rows in bars}
+    assert last == {name: ("✓", "5" if name == "stories" else "0") for name in NAMES}
+    assert ": loaded " not in screen.getvalue()
+    assert "stories: columns_as_expected: " in screen.getvalue()
 
 
 @pytest.mark.slow
