@@ -266,7 +266,7 @@ def test_a_capped_total_is_noticed(project: Project, cap: int) -> None:
     project.serve(rows={"stories": stories(250)}, faults=[Fault("total", value=cap)])
     project.configure(page_size=50)
     problem = _problem_of(project.load)
-    assert re.match(rf"incomplete . .*total {cap}, but {cap + 50} rows came by then.*total_selector", problem)
+    assert re.match(rf"incomplete . .*total {cap}, but {cap + 50} rows had come by then.*total_selector", problem)
     project.configure(total_selector="")
     assert project.load().rows_loaded == 250
 
