@@ -81,7 +81,7 @@ def _print_next_steps(console: Console, place: Place) -> None:
     console.print("  make dev   opens Dagster's UI on this run, its partitions and their metadata")
     console.print("  Look into the tables, with .venv activated:")
     console.print(f"    {escape(query)}", soft_wrap=True)
-    console.print("  README.md says how to point it at your vendor, and how to use another warehouse")
+    console.print("  README.md says how to point it at your vendor and at another warehouse")
 
 
 if __name__ == "__main__":
