@@ -20,6 +20,7 @@ import filelock
 from analytics_assets.commands.here import enter_project, refuse_arguments
 from analytics_assets.ingest.configured import SettingError, load_key, load_settings
 from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.warehouse.destination import check_destination
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.server import SandboxServer, stop_on_signals
 from analytics_assets.sandbox.shape import Shape
@@ -65,6 +66,8 @@ def main() -> int:
 def _start(running: contextlib.ExitStack) -> None:
     """Start what is needed, say so in four lines, and return only when Dagster ends by itself."""
     enter_project()
+    # else Dagster starts, with no assets in it
+    check_destination()
     home = Path(os.environ["DAGSTER_HOME"])
     port = _ui_port()
     address = f"http://{_HOST}:{port}"

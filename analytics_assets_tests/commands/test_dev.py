@@ -43,6 +43,19 @@ def test_another_folder_is_refused(project: Project, capsys: pytest.CaptureFixtu
     assert capsys.readouterr() == ("", f"Cannot start: {problem}\n")
 
 
+def test_a_warehouse_that_cannot_be_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else Dagster would start, with no assets in it and the reason on a page of its UI."""
+    monkeypatch.setenv("PORT", "65000")
+    monkeypatch.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "snowflak")
+    assert main() == 1
+    problem = (
+        "destination.warehouse.destination_type = 'snowflak': dlt has no such destination. Did you mean snowflake?"
+    )
+    assert capsys.readouterr() == ("", f"Cannot start: {problem}\n")
+
+
 def test_a_port_of_another_program_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
