@@ -161,6 +161,15 @@ def _with_advice(kind: Kind, message: str, advice: str | None = None) -> Problem
     return Problem(kind, f"{kind}: {message.rstrip('.')}. {advice or _ADVICE.get(kind, '')}".rstrip())
 
 
+def without_address(error: BaseException | None) -> str:
+    """Return why there was no answer, short, for a line that has named the address: ``Connection refused``."""
+    if not isinstance(error, requests.RequestException):
+        return f"{type(error).__name__}: {error}"
+    said = _innermost(error)
+    # a redacted error begins with its address
+    return said.partition(": ")[2] or said
+
+
 def _innermost(error: requests.RequestException) -> str:
     """Return the short reason inside requests' nested one: `Connection refused` instead of three class names."""
     reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error

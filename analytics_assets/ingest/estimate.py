@@ -35,7 +35,7 @@ def window_of_days(start: str, end: str, settings: Settings) -> Window:
     """Return the window from the day ``start`` to the day ``end``, both included, in the settings' time zone.
 
     An empty ``start`` is the first partition, an empty ``end`` is yesterday. Raises ``SettingError``, in one sentence,
-    for what is no date and for an end before its start.
+    for what is not a date and for an end before its start.
     """
     zone = zoneinfo.ZoneInfo(settings.timezone)
     yesterday = dt.datetime.now(zone).date() - dt.timedelta(days=1)
@@ -48,12 +48,12 @@ def window_of_days(start: str, end: str, settings: Settings) -> Window:
 
 
 def day_named(name: str, text: str) -> dt.date:
-    """Return the day that a variable gives; raises ``SettingError``, in one sentence, where it is no date."""
+    """Return the day that a variable gives; raises ``SettingError``, in one sentence, where it is not a date."""
     try:
         # the calendar's last day has no day after it, at which its window would end
         return Window.of_day(dt.date.fromisoformat(text.strip())).start.date()
     except (ValueError, OverflowError):
-        raise SettingError(f"{name} {text} is no date; write it as in {name}=2025-01-31") from None
+        raise SettingError(f"{name} {text} is not a date; write it as in {name}=2025-01-31") from None
 
 
 def estimate_window(endpoint: Endpoint, settings: Settings, window: Window | None) -> Estimate:

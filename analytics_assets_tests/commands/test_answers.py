@@ -37,6 +37,17 @@ def test_a_check_says_fine_of_each(project: Project, capsys: pytest.CaptureFixtu
     assert all(": fine" in re.sub(r": +", ": ", line) for line in output.out.splitlines())
 
 
+def test_a_check_says_what_only_looks_like_a_setting(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the answers, which may be as they are because of it."""
+    project.serve(rows={"stories": stories(3)})
+    monkeypatch.setenv("ANALYTICS_API_PAGE_SIZE", "5")
+    assert check.main() == 0
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("Not a setting: the environment variable ANALYTICS_API_PAGE_SIZE. Did you mean ")
+
+
 @pytest.mark.slow
 def test_make_check_fails_and_says_which(project: Project, make: Make) -> None:
     """The reason is in the line of what is not fine; no log, though a request was asked again, and no key."""
@@ -72,7 +83,7 @@ def test_make_estimate_says_what_a_backfill_takes(project: Project, make: Make) 
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"START": "2025-13-01"}, "START 2025-13-01 is no date; write it as in START=2025-01-31"),
+        ({"START": "2025-13-01"}, "START 2025-13-01 is not a date; write it as in START=2025-01-31"),
         ({"START": "2025-03-02", "END": "2025-03-01"}, "END 2025-03-01 is before START 2025-03-02"),
         ({"ANALYTICS_API__ENDPOINTS__STORIES__PATH": "/nowhere"}, "path not found: .*"),
     ],

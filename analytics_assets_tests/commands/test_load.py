@@ -101,8 +101,8 @@ def test_a_failure_is_one_sentence_below_what_was_loaded(
     [
         ({}, "no day is given: add DAY=2025-01-03, and TO=2025-02-05 for a range, or FULL=1 for all"),
         ({"TO": "2025-03-01"}, "no day is given: add DAY=2025-01-03, .*"),
-        ({"DAY": "2025-13-01"}, "DAY 2025-13-01 is no date; write it as in DAY=2025-01-31"),
-        ({"DAY": "2025-03-01", "TO": "tomorrow"}, "TO tomorrow is no date; write it as in TO=2025-01-31"),
+        ({"DAY": "2025-13-01"}, "DAY 2025-13-01 is not a date; write it as in DAY=2025-01-31"),
+        ({"DAY": "2025-03-01", "TO": "tomorrow"}, "TO tomorrow is not a date; write it as in TO=2025-01-31"),
         ({"DAY": "2025-03-02", "TO": "2025-03-01"}, "TO 2025-03-01 is before DAY 2025-03-02"),
         ({"DAY": "2024-12-31"}, r"DAY 2024-12-31 is before the first day, 2025-01-01 \(the setting start_date\)"),
         ({"DAY": "2999-01-01"}, r"DAY 2999-01-01 is in the future; the last day is today, \d{4}-\d\d-\d\d"),

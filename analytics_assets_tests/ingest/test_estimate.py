@@ -64,9 +64,9 @@ def test_days_are_both_included_and_have_defaults(project: Project) -> None:
 @pytest.mark.parametrize(
     ("start", "end", "sentence"),
     [
-        ("2025-13-01", "", "START 2025-13-01 is no date; write it as in START=2025-01-31"),
-        ("2025-01-01", "yesterday", "END yesterday is no date; write it as in END=2025-01-31"),
-        ("", "9999-12-31", "END 9999-12-31 is no date; write it as in END=2025-01-31"),
+        ("2025-13-01", "", "START 2025-13-01 is not a date; write it as in START=2025-01-31"),
+        ("2025-01-01", "yesterday", "END yesterday is not a date; write it as in END=2025-01-31"),
+        ("", "9999-12-31", "END 9999-12-31 is not a date; write it as in END=2025-01-31"),
         ("2025-03-02", "2025-03-01", "END 2025-03-01 is before START 2025-03-02"),
         ("", "2024-12-31", "END 2024-12-31 is before the first partition, 2025-01-01 (the setting start_date)"),
         ("2999-01-01", "", "yesterday, YYYY-MM-DD, is before START 2999-01-01"),

@@ -15,7 +15,7 @@ from analytics_assets.ingest.api.adapter import ApiResponse, WireCounts
 from analytics_assets.ingest.api.budget import LONGEST_BACKOFF, RateBudget
 from analytics_assets.ingest.api.pages import Send
 from analytics_assets.ingest.api.retry_after import retry_after
-from analytics_assets.ingest.errors import RETRIED_STATUSES, ApiError, RefusedError, quoted
+from analytics_assets.ingest.errors import RETRIED_STATUSES, ApiError, RefusedError, quoted, without_address
 from analytics_assets.ingest.settings import Settings
 
 _SHOWN = 40
@@ -159,7 +159,6 @@ def _what_came(state: RetryCallState) -> str:
     """Say why a request is made again: status and reason, or the exception."""
     response = _response_of(state)
     if response is None:
-        error = state.outcome.exception() if state.outcome else None
-        return f"{type(error).__name__}: {error}"
+        return f"no answer: {without_address(state.outcome.exception() if state.outcome else None)}"
     after = response.headers.get("Retry-After")
     return f"{response.status_code} {response.reason}" + (f" (Retry-After: {after})" if after else "")

@@ -41,6 +41,18 @@ def test_a_transient_status_is_retried_three_times(
         assert f"/v1/stories: retry {number} of 3 in {wait}.0 s, for {status} " in line
 
 
+def test_a_retry_for_want_of_an_answer_is_a_short_line(
+    project: Project, waits: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The path and the reason, without the address, which the run's failure has."""
+    project.configure(base_url="http://127.0.0.1:9")
+    with pytest.raises(ResourceExtractionError):
+        project.read()
+    assert len(waits) == 3
+    reason = "no answer: Failed to establish a new connection: [Errno 111] Connection refused"
+    assert _retries(caplog)[0].endswith(f"/v1/stories: retry 1 of 3 in 2.0 s, for {reason}")
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422, 501, 505])
 def test_any_other_status_is_asked_once(project: Project, waits: list[float], status: int) -> None:
     """What a retry cannot mend is not retried."""
