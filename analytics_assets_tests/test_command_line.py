@@ -1,16 +1,22 @@
 """`dagster asset materialize` as a user types it: exit code, message, place on the timeline, and no key anywhere."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster import DagsterEventType as Event
 
+from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.project import DAY, KEY_FORMS, Project, asked, stories
+
+ROOT = Path(__file__).parents[1]
 
 
 def _materialize(
@@ -62,6 +68,36 @@ def test_a_range_is_materialized(project: Project) -> None:
     (loaded,) = [line for line in lines if ": loaded " in line]
     assert " - stories: loaded 2025-02-27 to 2025-03-02, 3 rows, in " in loaded
     assert len(lines) == 2
+
+
+def test_a_full_refresh_is_materialized(project: Project) -> None:
+    """With the README's config, and any partition: all history is asked for, and one line says so."""
+    sandbox = project.serve(rows={"stories": stories(3)})
+    config = '{"ops": {"stories": {"config": {"sync_mode": "full_refresh"}}}}'
+    assert config in (ROOT / "README.md").read_text()
+    done = _materialize(project, "--partition", DAY, "--config-json", config)
+    assert done.returncode == 0, done.stderr
+    ((_, params),) = asked(sandbox)
+    assert "since" not in params
+    loaded, warning = (done.stdout + done.stderr).splitlines()
+    assert " - stories: loaded all history, 3 rows, in " in loaded
+    assert " - stories: columns_as_expected: No row has " in warning
+
+
+def test_dg_lists_the_definitions() -> None:
+    """In the repository's folder, whose pyproject.toml tells `dg` where they are."""
+    found = subprocess.run(
+        [str(Path(sys.executable).with_name("dg")), "list", "defs", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    listed = json.loads(found.stdout)
+    assert {asset["asset_key"] for asset in listed["assets"]} == {endpoint.name for endpoint in ENDPOINTS}
+    assert {job["name"] for job in listed["jobs"]} >= {"load_all", "check_connection", "estimate"}
+    assert [schedule["name"] for schedule in listed["schedules"]] == ["daily_load"]
 
 
 @pytest.mark.parametrize(
