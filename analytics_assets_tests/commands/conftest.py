@@ -1,5 +1,6 @@
 """How a user types a command: ``make`` and its variables, in the test's folder."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +24,8 @@ def make(project: Project) -> Make:
         return subprocess.run(
             ["make", "-f", str(_MAKEFILE), "-o", ".venv/.installed", binaries, *arguments],
             cwd=project.path,
+            # of the `make` that the tests themselves run in, it would know by these, and name its level
+            env={name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))},
             capture_output=True,
             text=True,
             check=False,
