@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 
 from analytics_assets.assets import STEP_RETRIES, build_asset
-from analytics_assets.ingest.configured import load_settings, misplaced_settings
-from analytics_assets.ingest.warehouse.destination import check_destination
+from analytics_assets.ingest.configured import load_settings
+from analytics_assets.ingest.warehouse.destination import settings_to_doubt
 from analytics_assets.jobs import check_connection, estimate, load_all
 from analytics_assets.partitions import daily_partitions
 from analytics_assets.resources import described_api
@@ -25,7 +25,7 @@ def build_definitions(
     Raises ``SettingError`` where a setting is wrong. What only looks like a setting is warned of.
     """
     settings = load_settings()
-    for sentence in (*misplaced_settings(), *check_destination()):
+    for sentence in settings_to_doubt():
         _LOG.warning(sentence)
     partitions = daily_partitions(settings)
     return dg.Definitions(

@@ -11,14 +11,14 @@ from dlt.extract.source import DltSource
 from pydantic import Field, create_model
 
 from analytics_assets.ingest.collector import collector_at_rest
-from analytics_assets.ingest.configured import SettingError, load_settings, misplaced_settings, origin_of
+from analytics_assets.ingest.configured import SettingError, load_settings, origin_of
 from analytics_assets.ingest.connection import Verdict, check_endpoint, check_warehouse
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.estimate import Estimate, estimate_window
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
-from analytics_assets.ingest.warehouse.destination import check_destination
+from analytics_assets.ingest.warehouse.destination import settings_to_doubt
 from analytics_assets.ingest.window import Window
 from analytics_assets.timeline import put_on_timeline
 
@@ -54,7 +54,7 @@ class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is h
         if context.log:
             # what is wrong altogether, the step says in words
             with contextlib.suppress(SettingError):
-                for sentence in (*misplaced_settings(), *check_destination()):
+                for sentence in settings_to_doubt():
                     context.log.warning(sentence)
         with collector_at_rest():
             yield self

@@ -5,8 +5,7 @@ import sys
 from analytics_assets.commands.answer import be_silent, print_answer
 from analytics_assets.commands.ending import end, exit_code_of
 from analytics_assets.commands.here import enter_project, refuse_arguments
-from analytics_assets.ingest.configured import misplaced_settings
-from analytics_assets.ingest.warehouse.destination import check_destination
+from analytics_assets.ingest.warehouse.destination import settings_to_doubt
 from analytics_assets.resources import AnalyticsApi
 
 _HELP = """Ask each endpoint of the configured API for a few rows, and the warehouse whether it can be opened."""
@@ -20,7 +19,7 @@ def main() -> int:
 def _run() -> bool:
     enter_project()
     be_silent()
-    for sentence in (*misplaced_settings(), *check_destination()):
+    for sentence in settings_to_doubt():
         sys.stdout.write(f"{sentence}\n")
     verdicts = AnalyticsApi().check_connection()
     print_answer(str(verdict) for verdict in verdicts)

@@ -15,7 +15,7 @@ from dlt.common.destination.reference import DestinationReference
 from dlt.common.runtime import run_context
 from dlt.common.typing import TLoaderFileFormat
 
-from analytics_assets.ingest.configured import SettingError
+from analytics_assets.ingest.configured import SettingError, misplaced_settings
 from analytics_assets.ingest.departures import destination_arguments, resolve_once
 from analytics_assets.ingest.misspelt import alike, did_you_mean, given_names, misplaced_names
 
@@ -49,6 +49,14 @@ def check_destination() -> list[str]:
     """
     sentences = misplaced_names(_SECTION, _known_names(_factory()))
     return [*sentences, *_second_file()] if destination_kind() == "duckdb" else sentences
+
+
+def settings_to_doubt() -> list[str]:
+    """Return a sentence for each name that was probably meant as a setting, of the API or of the destination.
+
+    Raises ``SettingError`` as ``check_destination`` does.
+    """
+    return [*misplaced_settings(), *check_destination()]
 
 
 def open_destination() -> tuple[AnyDestination, str]:
