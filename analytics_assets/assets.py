@@ -104,7 +104,7 @@ class EndpointLoad:
                 "config, which needs none"
             )
         asset_key = dg.AssetKey(self.endpoint.name)
-        slices = slices_of(self.context, self.api.settings().max_window_days)
+        slices = slices_of(self.context, self.api.settings().of(self.endpoint).max_window_days)
         loaded = []
         for part in not_yet_loaded(self.context, asset_key, slices):
             loaded.append(self._load(part.window, part.partition_keys))

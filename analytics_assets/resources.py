@@ -67,7 +67,7 @@ class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is h
         self, endpoint: Endpoint, window: Window | None, run_id: str, log: logging.Logger
     ) -> tuple[DltSource, Reading]:
         """Return the dlt source of one endpoint and window, and its figures; without a window it is a full refresh."""
-        return build_source(endpoint, self.settings(), window, run_id=run_id, log=log)
+        return build_source(endpoint, self.settings().of(endpoint), window, run_id=run_id, log=log)
 
     def check_connection(self) -> list[Verdict]:
         """Ask each endpoint for a row and its day, and open the warehouse; return a worded verdict for each.
@@ -76,14 +76,14 @@ class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is h
         """
         settings = self.settings()
         return [
-            *(check_endpoint(endpoint, settings) for endpoint in settings.resolved_endpoints),
+            *(check_endpoint(endpoint, settings.of(endpoint)) for endpoint in settings.resolved_endpoints),
             check_warehouse(settings),
         ]
 
     def estimate(self, window: Window) -> list[Estimate]:
         """Ask each endpoint for its total in the window and return what loading it takes."""
         settings = self.settings()
-        return [estimate_window(endpoint, settings, window) for endpoint in settings.resolved_endpoints]
+        return [estimate_window(endpoint, settings.of(endpoint), window) for endpoint in settings.resolved_endpoints]
 
 
 def described_api(settings: Settings) -> AnalyticsApi:
@@ -93,8 +93,11 @@ def described_api(settings: Settings) -> AnalyticsApi:
     configured when the run begins.
     """
     values = settings.model_dump(mode="json", exclude_none=True)
+    own = {name: one.model_dump(mode="json", exclude_unset=True) for name, one in settings.endpoints.items()}
+    values["endpoints"] = own
     # one of them may be a token
-    values["extra_params"] = dict.fromkeys(settings.extra_params, "***")
+    for lists in (values, *(one for one in own.values() if "extra_params" in one)):
+        lists["extra_params"] = dict.fromkeys(lists["extra_params"], "***")
     told = {name: (json.dumps(value), origin_of(name)) for name, value in values.items()}
     lines = "\n".join(f"- {name}: `{value}` ({origin})" for name, (value, origin) in told.items())
     fields: dict[str, Any] = {}

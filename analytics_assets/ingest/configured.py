@@ -16,6 +16,7 @@ import dlt
 from dlt.common.runtime import run_context
 from pydantic import BaseModel, ValidationError
 
+from analytics_assets.ingest.endpoint_settings import EndpointSettings
 from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.ingest.misspelt import (
     alike,
@@ -25,7 +26,7 @@ from analytics_assets.ingest.misspelt import (
     looks_like,
     misplaced_names,
 )
-from analytics_assets.ingest.settings import EndpointOverrides, Settings, no_such_endpoint
+from analytics_assets.ingest.settings import Settings, no_such_endpoint
 
 SECTION = "analytics_api"
 KEY_NAME = "api_key"
@@ -46,11 +47,12 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     """
     _refuse_other_folder()
     _refuse_unknown_variables()
-    values = _configured(Settings, (SECTION,)) | {k: v for k, v in (overrides or {}).items() if v is not None}
+    filled_in = {name: value for name, value in (overrides or {}).items() if value is not None}
+    values = _configured(Settings, (SECTION,)) | filled_in
     values["endpoints"] = {
-        name: leaves
+        name: {leaf: value for leaf, value in leaves.items() if leaf not in filled_in}
         for name in {*(endpoint.name for endpoint in ENDPOINTS), *values.get("endpoints", {})}
-        if (leaves := _configured(EndpointOverrides, (SECTION, "endpoints", name)))
+        if (leaves := _configured(EndpointSettings, (SECTION, "endpoints", name)))
     }
     try:
         return Settings.model_validate(values)
@@ -178,7 +180,7 @@ def _misplaced_key() -> str:
 
 def _names() -> list[str]:
     """Return the names of all settings, those of an endpoint with dots: ``endpoints.stories.path``."""
-    fields = [f"endpoints.{endpoint.name}.{name}" for endpoint in ENDPOINTS for name in EndpointOverrides.model_fields]
+    fields = [f"endpoints.{endpoint.name}.{name}" for endpoint in ENDPOINTS for name in EndpointSettings.model_fields]
     return [*(name for name in Settings.model_fields if name != "endpoints"), *fields]
 
 
@@ -192,7 +194,8 @@ def _no_such_setting(name: str, spelt: Callable[[str], str]) -> str:
     if parts[0] == "endpoints":
         if parts[1] not in {endpoint.name for endpoint in ENDPOINTS}:
             return no_such_endpoint(parts[1])
-        return f"there is no such setting. An endpoint has {', '.join(EndpointOverrides.model_fields)}."
+        meant = [spelt(f"{SECTION}.endpoints.{parts[1]}.{one}") for one in alike(last, EndpointSettings.model_fields)]
+        return f"there is no such setting.{did_you_mean(meant) or ' docs/vendors lists what an endpoint can have.'}"
     meant = [spelt(f"{SECTION}.{one}") for one in alike(name, (*Settings.model_fields, *_names()))]
     return f"there is no such setting.{did_you_mean(meant) or ' The table in README.md lists all settings.'}"
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from analytics_assets.ingest.configured import SettingError, load_key, load_settings, misplaced_settings
-from analytics_assets.ingest.settings import EndpointOverrides, Settings
+from analytics_assets.ingest.endpoint_settings import EndpointSettings
+from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
 from analytics_assets_tests.project import KEY, WINDOW, Project, endpoint_of, reload_settings, stories
 
@@ -113,9 +114,17 @@ def test_an_endpoint_is_overridden_from_file_and_environment(project: Project) -
     project.write("config.toml", '\n[analytics_api.endpoints.stories]\npath = "/v2/stories"\ncursor = "posted"\n')
     project.configure(endpoints__stories__cursor="created", endpoints__user_insights__id="uid")
     assert load_settings().endpoints == {
-        "stories": EndpointOverrides(path="/v2/stories", cursor="created"),
-        "user_insights": EndpointOverrides(id="uid"),
+        "stories": EndpointSettings(path="/v2/stories", cursor="created"),
+        "user_insights": EndpointSettings(id="uid"),
     }
+
+
+def test_what_a_run_fills_in_stands_above_an_endpoints_own(project: Project) -> None:
+    """A page size in the launchpad is that of the run, whatever the endpoint has of its own."""
+    project.configure(endpoints__stories__page_size=7, endpoints__stories__path="/s")
+    assert load_settings().endpoints["stories"].page_size == 7
+    stories = load_settings({"page_size": 20}).endpoints["stories"]
+    assert (stories.model_fields_set, stories.path) == ({"path"}, "/s")
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -155,7 +164,7 @@ def test_several_wrong_values_are_all_named(project: Project) -> None:
         ),
         (
             '[analytics_api.endpoints.stories]\npaht = "/x"',
-            "endpoints.stories.paht: there is no such setting. An endpoint has path, cursor, id.",
+            "endpoints.stories.paht: there is no such setting. Did you mean analytics_api.endpoints.stories.path?",
         ),
     ],
 )
@@ -191,7 +200,7 @@ def test_an_unknown_endpoint_is_refused(project: Project, where: str, name: str,
     [
         ("PAGESIZE", "there is no such setting. Did you mean ANALYTICS_API__PAGE_SIZE?"),
         ("RETRIES", "there is no such setting. Did you mean ANALYTICS_API__MAX_RETRIES?"),
-        ("ENDPOINTS__STORIES__PAHT", "there is no such setting. An endpoint has path, cursor, id."),
+        ("ENDPOINTS__STORIES__PAHT", "there is no such setting. Did you mean ANALYTICS_API__ENDPOINTS__STORIES__PATH?"),
         (
             "ENDPOINT__STORIES__PATH",
             "there is no such setting. Did you mean ANALYTICS_API__ENDPOINTS__STORIES__PATH?",

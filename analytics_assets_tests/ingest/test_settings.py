@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from analytics_assets.ingest.configured import SettingError, load_settings
 from analytics_assets.ingest.settings import Settings
@@ -79,3 +80,37 @@ def test_a_wrong_list_of_fields_is_answered_with_an_example(project: Project, te
         f"analytics_api.endpoints.stories.id = {text!r}: must be a field, or a JSON list of fields, such as "
         '["account", "day"]'
     )
+
+
+def _settings_of(name: str, settings: Settings) -> Settings:
+    return settings.of(next(one for one in settings.resolved_endpoints if one.name == name))
+
+
+def test_an_endpoint_has_its_own_settings_and_what_is_not_given_is_what_stands_for_all() -> None:
+    """Its own `extra_params` stand beside those of all."""
+    settings = Settings.model_validate(
+        {
+            "page_size": 50,
+            "data_selector": "items",
+            "extra_params": {"v": "1", "fields": "all"},
+            "endpoints": {"stories": {"path": "/s", "page_size": 100, "extra_params": {"fields": "few"}}},
+        }
+    )
+    stories = _settings_of("stories", settings)
+    assert (stories.page_size, stories.data_selector) == (100, "items")
+    assert stories.extra_params == {"v": "1", "fields": "few"}
+    assert _settings_of("user_insights", settings) == settings
+
+
+def test_what_is_changed_in_an_endpoints_settings_stays_so() -> None:
+    """A check that asks for one row asks for one, and the endpoint is what it was."""
+    settings = Settings.model_validate({"endpoints": {"stories": {"path": "/s", "page_size": 7}}})
+    stories = _settings_of("stories", settings).model_copy(update={"page_size": 1})
+    assert _settings_of("stories", stories).page_size == 1
+    assert stories.resolved_endpoints == settings.resolved_endpoints
+
+
+def test_parameters_of_one_endpoint_that_are_called_alike_are_refused() -> None:
+    """The message says of which endpoint."""
+    with pytest.raises(ValidationError, match=r"endpoints\.stories: two settings use the query parameter \['since'\]"):
+        Settings.model_validate({"endpoints": {"stories": {"offset_param": "since"}}})

@@ -18,7 +18,7 @@ from dlt.common.schema.typing import C_DLT_ID, C_DLT_LOAD_ID, TColumnSchema, TTa
 
 from analytics_assets.ingest.endpoints import READ_AT, DataType, Endpoint
 from analytics_assets.ingest.errors import ApiError
-from analytics_assets.ingest.settings import NewColumns
+from analytics_assets.ingest.list_settings import NewColumns
 from analytics_assets.ingest.table.extra import FIELD_HINT, FIRST_SEEN_HINT, KEEPS_TYPE_HINT, ExtraColumn
 from analytics_assets.ingest.table.names import column_name, plain_name, short, shown, variant_name
 from analytics_assets.ingest.table.values import (

@@ -8,7 +8,7 @@ from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 from analytics_assets.ingest.endpoints import Column, Endpoint
 from analytics_assets.ingest.errors import ApiError
-from analytics_assets.ingest.settings import NewColumns
+from analytics_assets.ingest.list_settings import NewColumns
 from analytics_assets.ingest.table.layout import Layout
 
 NAMING = NamingConvention(63)

@@ -1,0 +1,76 @@
+"""How a list of the API is asked for and read, which each endpoint may do in a way of its own."""
+
+import contextlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+NewColumns = Literal["add", "ignore", "fail"]
+NonEmpty = Annotated[str, Field(min_length=1)]
+
+
+def read_json(text: str, kind: type, what: str) -> object:
+    """Read JSON of a kind; raises ``ValueError`` saying what it has to be."""
+    with contextlib.suppress(ValueError):
+        value = json.loads(text)
+        if isinstance(value, kind):
+            return value
+    raise ValueError(f"must be {what}")
+
+
+class ListSettings(BaseModel):
+    """Settings that stand for all endpoints under ``[analytics_api]``, and for one in its own section."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_selector: NonEmpty = Field(default="data", description="JSONPath of the rows in a response")
+    total_selector: str = Field(
+        default="total", description="JSONPath of the number of rows in the window; empty: the API gives none"
+    )
+    offset_param: NonEmpty = Field(default="offset", description="Name of the offset parameter")
+    limit_param: NonEmpty = Field(default="limit", description="Name of the page size parameter")
+    page_size: int = Field(default=100, ge=1, le=10_000, description="Rows asked for per page")
+    window_start_param: NonEmpty = Field(
+        default="since", description="Name of the window's start parameter; `filter[ts][_gte]` works"
+    )
+    window_end_param: NonEmpty = Field(default="until", description="Name of the window's end parameter")
+    window_format: Literal["datetime", "date", "epoch"] = Field(
+        default="datetime", description="`datetime`: 2025-01-03T00:00:00Z; `date`: 2025-01-03; `epoch`: seconds"
+    )
+    window_end: Literal["exclusive", "inclusive"] = Field(
+        default="exclusive", description="Whether the API leaves out or returns rows at the window's end"
+    )
+    extra_params: dict[str, str] = Field(default_factory=dict, description="Fixed parameters added to every request")
+    rejected_rows: Literal["set_aside", "fail"] = Field(
+        default="set_aside",
+        description="Rows that cannot be loaded as declared: `<endpoint>__rejected` takes them, or the run fails",
+    )
+    new_columns: NewColumns = Field(
+        default="add",
+        description="Fields that are neither declared nor in the table: `add` columns, `ignore` them, `fail` the run",
+    )
+    max_window_days: int = Field(
+        default=31,
+        ge=1,
+        le=3660,
+        description="Longest window asked for; a longer range is loaded in slices, and each that has arrived stays",
+    )
+
+    @property
+    def list_parameters(self) -> list[str]:
+        """The names of the query parameters that ask for a page of a window."""
+        return [
+            self.offset_param,
+            self.limit_param,
+            self.window_start_param,
+            self.window_end_param,
+            *self.extra_params,
+        ]
+
+    @field_validator("extra_params", mode="before")
+    @classmethod
+    def _from_environment(cls, value: object) -> object:
+        """Accept the JSON object that an environment variable has to be."""
+        what = 'a JSON object, such as {"fields": "all", "version": "2"}'
+        return read_json(value, dict, what) if isinstance(value, str) else value
