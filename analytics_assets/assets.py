@@ -93,8 +93,12 @@ class EndpointLoad:
             )
 
     def run(self) -> list[Loaded]:
-        """Load all history, or the windows of the run's partitions; each is proven when it is returned."""
-        if self.config.sync_mode is SyncMode.full_refresh:
+        """Load all history, or the windows of the run's partitions; each is proven when it is returned.
+
+        A list that cannot be asked for by a window is read whole, whatever partitions the run has.
+        """
+        settings = self.api.settings().of(self.endpoint)
+        if self.config.sync_mode is SyncMode.full_refresh or not settings.has_window:
             loaded = [self._load(None, partition_keys_of(self.context))]
             self._record_history(loaded[0])
             return loaded
@@ -104,7 +108,7 @@ class EndpointLoad:
                 "config, which needs none"
             )
         asset_key = dg.AssetKey(self.endpoint.name)
-        slices = slices_of(self.context, self.api.settings().of(self.endpoint).max_window_days)
+        slices = slices_of(self.context, settings.max_window_days)
         loaded = []
         for part in not_yet_loaded(self.context, asset_key, slices):
             loaded.append(self._load(part.window, part.partition_keys))

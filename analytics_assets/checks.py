@@ -74,7 +74,7 @@ def _rejected(endpoint: Endpoint, reports: list[WindowReport]) -> dg.AssetCheckR
 def _columns(endpoint: Endpoint, reports: list[WindowReport]) -> dg.AssetCheckResult:
     seen = set().union(*(report.fields for report in reports))
     # no row, no column: nothing to say
-    missing = ", ".join(column.name for column in endpoint.sent_columns if column.name not in seen) if seen else ""
+    missing = ", ".join(column.name for column in endpoint.sent_columns if column.field not in seen) if seen else ""
     beside = [
         f"{values} {'value' if values == 1 else 'values'} of {shown(column.field)} "
         f"{'is' if values == 1 else 'are'} {column.data_type}: see {column.name}."

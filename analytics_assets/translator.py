@@ -54,7 +54,7 @@ class EndpointTranslator(DagsterDltTranslator):
                 "dagster/column_schema": column_schema(endpoint.columns, endpoint.merge_key),
                 "path": endpoint.path,
                 "merge_key": ", ".join(endpoint.merge_key),
-                "cursor": endpoint.cursor,
+                "cursor": endpoint.cursor or "none: the list is read whole each time",
                 "table": f"{DATASET}.{endpoint.name}",
                 "docs": dg.MetadataValue.url(_DOCS),
             },

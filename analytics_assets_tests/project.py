@@ -21,6 +21,7 @@ from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.load import open_pipeline
 from analytics_assets.ingest.report import WindowReport
+from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.window import Window
 from analytics_assets.sandbox.app import Sandbox
@@ -71,7 +72,7 @@ class Project:
 
     def read(self, name: str = "stories", window: Window | None = WINDOW) -> list[Row]:
         """Read an endpoint without loading it; what is known of it afterwards stands in ``reports``."""
-        source, reading = build_source(endpoint_of(name), load_settings(), window)
+        source, reading = build_source(endpoint_of(name), settings_of(name), window)
         found: list[Row] = []
         try:
             for item in source.resources[name]:
@@ -84,7 +85,7 @@ class Project:
         """Load endpoints into the warehouse without Dagster; return the report of the first."""
         names = names or ("stories",)
         for name in names:
-            source, reading = build_source(endpoint_of(name), load_settings(), window)
+            source, reading = build_source(endpoint_of(name), settings_of(name), window)
             try:
                 with open_pipeline(reading) as pipeline:
                     pipeline.run(source)
@@ -186,6 +187,11 @@ def reload_settings() -> None:
 def endpoint_of(name: str) -> Endpoint:
     """Return the endpoint of that name, as the settings have it."""
     return next(endpoint for endpoint in load_settings().resolved_endpoints if endpoint.name == name)
+
+
+def settings_of(name: str) -> Settings:
+    """Return the settings with the endpoint's own in them."""
+    return load_settings().of(endpoint_of(name))
 
 
 def stories(count: int, day: str = DAY) -> list[Row]:

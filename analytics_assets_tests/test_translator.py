@@ -4,7 +4,9 @@ import dagster as dg
 import pytest
 
 from analytics_assets.build import build_definitions
+from analytics_assets.ingest.endpoint_settings import EndpointSettings
 from analytics_assets.ingest.endpoints import ENDPOINTS, READ_AT, Column, Endpoint
+from analytics_assets.ingest.resolving import resolved
 from analytics_assets.translator import EndpointTranslator
 
 MENTIONS = Endpoint(
@@ -56,7 +58,8 @@ def test_the_column_schema_says_what_is_unique_and_what_may_be_null() -> None:
 
 def test_an_id_of_several_fields_is_unique_as_a_whole() -> None:
     """No column alone is unique; the table's constraint names them together, and the metadata in a row."""
-    spec = EndpointTranslator(MENTIONS.renamed(id=("account", "posted_at"))).get_asset_spec()
+    mentions = resolved("mentions", MENTIONS, EndpointSettings(id=("account", "posted_at")), has_window=True)
+    spec = EndpointTranslator(mentions).get_asset_spec()
     schema = spec.metadata["dagster/column_schema"]
     assert schema.constraints.other == ["unique together: account, posted_at"]
     assert not any(column.constraints.unique for column in schema.columns)

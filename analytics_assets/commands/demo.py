@@ -68,7 +68,8 @@ def _demo(console: Console, url: str) -> None:
     headline = f"Loading {len(days)} days, {days[0]} to {days[-1]}, of the sandbox API\nat {url} through Dagster"
     # without the retries of a whole step: who watches a demo wants to know now
     place = load_and_show(console, settings, days, headline, dg.RetryPolicy(max_retries=0))
-    print_plot(console, "Reach of all posts, day by day", reach_by_day(settings, days), days)
+    if reach := reach_by_day(settings, days):
+        print_plot(console, "Reach of all posts, day by day", reach, days)
     _print_next_steps(console, place)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dlt.common.schema import Schema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 from rich import box
@@ -19,6 +20,10 @@ from rich.table import Table
 
 from analytics_assets.ingest.load import open_warehouse
 from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.warehouse.destination import SCHEMA
+
+# columns of the posts' numbers
+_REACH = {"media_id", "metric", "value_number"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def table_contents(settings: Settings) -> dict[str, TableContents]:
     contents = {}
     with _reading() as client:
         for endpoint in settings.resolved_endpoints:
-            cursor = client.escape_column_name(endpoint.cursor)
+            cursor = client.escape_column_name(_column(endpoint.cursor)) if endpoint.cursor else "NULL"
             table = client.make_qualified_table_name(endpoint.name)
             try:
                 found = client.execute_sql(f"SELECT count(*), min({cursor}), max({cursor}) FROM {table}")  # noqa: S608 (names are escaped)
@@ -66,11 +71,15 @@ def table_contents(settings: Settings) -> dict[str, TableContents]:
 
 
 def reach_by_day(settings: Settings, days: Sequence[str]) -> dict[str, int]:
-    """Add up the reach of all posts, day by day."""
+    """Add up the reach of all posts, day by day; nothing where the settings leave out what has it."""
     reach = dict.fromkeys(days, 0)
-    posts = settings.resolved_endpoints[0]
+    posts = next(
+        (one for one in settings.resolved_endpoints if {column.name for column in one.columns} >= _REACH), None
+    )
+    if posts is None or posts.cursor is None:
+        return {}
     with _reading() as client:
-        cursor = client.escape_column_name(posts.cursor)
+        cursor = client.escape_column_name(_column(posts.cursor))
         number, metric = client.escape_column_name("value_number"), client.escape_column_name("metric")
         table = client.make_qualified_table_name(posts.name)
         rows = client.execute_sql(f"SELECT {cursor}, {number} FROM {table} WHERE {metric} = 'reach'")  # noqa: S608 (names are escaped)
@@ -116,6 +125,11 @@ def print_summary(
         console.print(f"[bold]{_are(new)} new[/]\n")
     else:
         console.print("[bold]No new rows[/]: all of them were there already\n")
+
+
+def _column(name: str) -> str:
+    """Return the column as the warehouse calls it."""
+    return str(Schema(SCHEMA).naming.normalize_identifier(name))
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ Precedence, weakest first: the defaults of ``Settings``, ``[analytics_api]`` in 
 import datetime as dt
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -17,23 +17,19 @@ from dlt.common.runtime import run_context
 from pydantic import BaseModel, ValidationError
 
 from analytics_assets.ingest.endpoint_settings import EndpointSettings
-from analytics_assets.ingest.endpoints import ENDPOINTS
-from analytics_assets.ingest.misspelt import (
-    alike,
-    did_you_mean,
-    given_names,
-    given_variables,
-    looks_like,
-    misplaced_names,
+from analytics_assets.ingest.misspelt import given_names, given_variables, looks_like, misplaced_names
+from analytics_assets.ingest.setting_names import (
+    KEY_NAME,
+    SECTION,
+    WHERE_THE_KEY_GOES,
+    endpoint_names,
+    no_such_setting,
+    setting_names,
 )
-from analytics_assets.ingest.settings import Settings, no_such_endpoint
+from analytics_assets.ingest.settings import Settings
 
-SECTION = "analytics_api"
-KEY_NAME = "api_key"
 _SHORTEST_KEY = 8
-# what somebody calls a key who looks for a setting to put it into
-_KEY_LIKE = (KEY_NAME, "key", "token", "api_token", "access_token", "secret", "password")
-_WHERE_THE_KEY_GOES = 'the environment variable API_KEY, or api_key = "…" at the top of .dlt/secrets.toml'
+_SHORTEST_SALT = 16
 
 
 class SettingError(ValueError):
@@ -51,7 +47,7 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     values = _configured(Settings, (SECTION,)) | filled_in
     values["endpoints"] = {
         name: {leaf: value for leaf, value in leaves.items() if leaf not in filled_in}
-        for name in {*(endpoint.name for endpoint in ENDPOINTS), *values.get("endpoints", {})}
+        for name in endpoint_names()
         if (leaves := _configured(EndpointSettings, (SECTION, "endpoints", name)))
     }
     try:
@@ -79,7 +75,7 @@ def load_key(settings: Settings) -> str:
     # `.get(…, str)`, for `dlt.secrets[...]` guesses types: a key `0012` would become the number 12
     key = dlt.secrets.get(KEY_NAME, str)
     if not key or not key.strip():
-        raise SettingError(f"no API key: set {_WHERE_THE_KEY_GOES}.{_misplaced_key()}")
+        raise SettingError(f"no API key: set {WHERE_THE_KEY_GOES}.{_misplaced_key()}")
     key = key.strip()
     if not (key.isascii() and key.isprintable()):
         # http.client would quote the whole key in its error
@@ -88,6 +84,19 @@ def load_key(settings: Settings) -> str:
     if reason := _why_no_secret(key, settings):
         raise SettingError(f"the API key {reason}")
     return key
+
+
+def load_salt() -> str:
+    """Read what personal data are hashed with, from ``dlt.secrets["hash_salt"]``; raises ``SettingError`` without it.
+
+    With another one, all values get other hashes.
+    """
+    salt = dlt.secrets.get("hash_salt", str)
+    if not salt or len(salt.strip()) < _SHORTEST_SALT:
+        where = 'the environment variable HASH_SALT, or hash_salt = "…" at the top of .dlt/secrets.toml'
+        what = f"a column has hash = true, and there is no salt of {_SHORTEST_SALT} characters or more for it"
+        raise SettingError(f"{what}: set {where}, to something random, and keep it")
+    return salt.strip()
 
 
 def _why_no_secret(key: str, settings: Settings) -> str | None:
@@ -149,11 +158,11 @@ def _refuse_other_folder() -> None:
 
 def _refuse_unknown_variables() -> None:
     """Refuse a mistyped ``ANALYTICS_API__…`` variable, which dlt would pass over in silence."""
-    known = _names()
+    known = setting_names()
     for given in given_variables():
         name = ".".join(given.below((SECTION,)))
         if name and name not in known:
-            raise SettingError(f"{given}: {_no_such_setting(name, given.like)}")
+            raise SettingError(f"{given}: {no_such_setting(name, given.like)}")
 
 
 def misplaced_settings() -> list[str]:
@@ -161,7 +170,7 @@ def misplaced_settings() -> list[str]:
 
     Where dlt has read nothing from any file, which is so by intention in some deployments, there is a sentence on that.
     """
-    sentences = misplaced_names((SECTION,), _names())
+    sentences = misplaced_names((SECTION,), setting_names())
     if not any(given.file for given in given_names()):
         folder = Path(run_context.active().settings_dir).absolute()
         sentences.append(f"No settings in {folder}: they are the defaults, but for what the environment says.")
@@ -178,28 +187,6 @@ def _misplaced_key() -> str:
     return f" What is set is {' and '.join(found)}." if found else ""
 
 
-def _names() -> list[str]:
-    """Return the names of all settings, those of an endpoint with dots: ``endpoints.stories.path``."""
-    fields = [f"endpoints.{endpoint.name}.{name}" for endpoint in ENDPOINTS for name in EndpointSettings.model_fields]
-    return [*(name for name in Settings.model_fields if name != "endpoints"), *fields]
-
-
-def _no_such_setting(name: str, spelt: Callable[[str], str]) -> str:
-    """Say what may have been meant by a name that is no setting. ``spelt`` writes one as it would be given there."""
-    *_, last = parts = name.split(".")
-    if any(looks_like(last, one) for one in _KEY_LIKE):
-        return f"the API key is not a setting. Put it into {_WHERE_THE_KEY_GOES}."
-    if name == "endpoints":
-        return f"each field of an endpoint is set by itself, as in {spelt(f'{SECTION}.endpoints.stories.path')}."
-    if parts[0] == "endpoints":
-        if parts[1] not in {endpoint.name for endpoint in ENDPOINTS}:
-            return no_such_endpoint(parts[1])
-        meant = [spelt(f"{SECTION}.endpoints.{parts[1]}.{one}") for one in alike(last, EndpointSettings.model_fields)]
-        return f"there is no such setting.{did_you_mean(meant) or ' docs/vendors lists what an endpoint can have.'}"
-    meant = [spelt(f"{SECTION}.{one}") for one in alike(name, (*Settings.model_fields, *_names()))]
-    return f"there is no such setting.{did_you_mean(meant) or ' The table in README.md lists all settings.'}"
-
-
 def _in_words(error: ValidationError) -> str:
     """Turn pydantic's list into one line per wrong setting: name, value, what is allowed."""
     lines = []
@@ -210,7 +197,7 @@ def _in_words(error: ValidationError) -> str:
         if problem["type"] == "extra_forbidden":
             # without its value: an `api_key` that strayed here is one
             shown = ""
-            allowed = _no_such_setting(".".join(str(part) for part in problem["loc"]), str)
+            allowed = no_such_setting(".".join(str(part) for part in problem["loc"]), str)
         lines.append(f"{name}{shown}: {allowed}")
     return "\n".join(lines)
 

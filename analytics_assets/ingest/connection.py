@@ -99,7 +99,9 @@ def _unlike_the_settings(endpoint: Endpoint, settings: Settings, first: WindowRe
 
 def _misread_window(endpoint: Endpoint, settings: Settings, first: WindowReport) -> str | None:
     """Ask for the day of a row that came, and say what shows that the API takes that for another window."""
-    moment = next((row.get(endpoint.cursor) for row in first.preview), None)
+    if not settings.has_window:
+        return None
+    moment = next((row.get(str(endpoint.cursor)) for row in first.preview), None)
     if not isinstance(moment, dt.datetime):
         return None
     zone = zoneinfo.ZoneInfo(settings.timezone)

@@ -4,7 +4,7 @@ What belongs here: what an endpoint *is* (path, id, cursor, columns). How it is 
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 DataType = Literal["text", "bigint", "double", "bool", "timestamp", "json"]
@@ -24,14 +24,23 @@ class NumberIn:
 class Column:
     """A declared column: its dlt data type, whether the API may leave it out, and one line for the catalogue.
 
-    ``number_in`` makes it one that the API does not send, a ``double`` that is computed from a field of the row.
+    ``source`` is where the API's rows have it, a field or a path into objects, if that is not its name. Of a column
+    that ``is_hashed`` a keyed hash is stored in the place of each value. ``number_in`` makes it one that the API does
+    not send, a ``double`` that is computed from a field of the row.
     """
 
     name: str
     data_type: DataType
     description: str
     nullable: bool = True
+    source: str = ""
+    is_hashed: bool = False
     number_in: NumberIn | None = None
+
+    @property
+    def field(self) -> str:
+        """Where the API's rows have its value."""
+        return self.source or self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +49,19 @@ class Endpoint:
 
     Refuses, with ``ValueError``, a name that is no SQL identifier, a path without a leading slash, a column named
     twice, an id or cursor that is not a declared column of the right kind, and a column computed from what is not
-    declared. ``id`` is the field, or the fields together, that a row is known by.
+    declared. ``id`` is the column, or the columns together, that a row is known by. A list without a ``cursor`` is read
+    whole each time. ``ignored`` are fields that become no column. ``unnest`` is the field of an item that has a list of
+    rows; without it an item is a row.
     """
 
     name: str
     path: str
-    cursor: str
+    cursor: str | None
     columns: tuple[Column, ...]
     description: str
     id: str | tuple[str, ...] = "id"
+    ignored: frozenset[str] = frozenset()
+    unnest: str = ""
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
@@ -65,7 +78,7 @@ class Endpoint:
             if field not in names or self.column(field).nullable or self.merge_key.count(field) > 1:
                 msg = f"endpoint {self.name!r}: id {field!r} must be a declared column that is not nullable, named once"
                 raise ValueError(msg)
-        if self.cursor not in names or self.column(self.cursor).data_type != "timestamp":
+        if self.cursor and (self.cursor not in names or self.column(self.cursor).data_type != "timestamp"):
             msg = f"endpoint {self.name!r}: cursor {self.cursor!r} must be a declared timestamp column"
             raise ValueError(msg)
         self._check_computed()
@@ -96,47 +109,38 @@ class Endpoint:
         return (self.id,) if isinstance(self.id, str) else self.id
 
     @property
+    def item_key(self) -> tuple[str, ...]:
+        """Where the items of the API's list have what they are known by; nothing where an item is known as a whole."""
+        return () if self.unnest else tuple(self.column(name).field for name in self.merge_key)
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The fields of the API's rows that must not be stored as they are."""
+        return self.ignored.union(column.field for column in self.columns if column.is_hashed)
+
+    @property
+    def has_hashes(self) -> bool:
+        """Whether a column holds hashes, for which a salt is needed."""
+        return any(column.is_hashed for column in self.columns)
+
+    @property
     def restated_by(self) -> str | None:
         """The column that says when the API last changed a row; ``None`` where rows have none."""
-        return next((column.name for column in self.columns if column.name == "updated_at"), None)
+        return self._moment("updated_at")
+
+    @property
+    def item_state(self) -> str | None:
+        """Where the items have what tells two states of one from each other, as ``restated_by`` does."""
+        return self.column(self.restated_by).field if self.restated_by and not self.unnest else None
 
     @property
     def expires_by(self) -> str | None:
         """The column that says when the API stops returning a row; ``None`` where it does not do so."""
-        return next((column.name for column in self.columns if column.name == "expires_at"), None)
+        return self._moment("expires_at")
 
-    def renamed(
-        self,
-        *,
-        path: str | None = None,
-        cursor: str | None = None,
-        id: str | tuple[str, ...] | None = None,  # noqa: A002 (the setting's name)
-    ) -> "Endpoint":
-        """Return the endpoint with another path, cursor or id; a field that is not declared takes over its column.
-
-        Where the id is several fields, those that are not declared become text columns, and ours is none any more.
-        """
-        merge_key = self.merge_key if id is None else (id,) if isinstance(id, str) else id
-        columns = {column.name: column for column in self.columns}
-        taken_over = set()
-        for ours, theirs in [
-            *((self.merge_key[0], field) for field in merge_key),
-            (self.cursor, cursor or self.cursor),
-        ]:
-            if theirs not in columns:
-                columns[theirs] = replace(self.column(ours), name=theirs)
-                taken_over.add(ours)
-        for field in merge_key:
-            columns[field] = replace(columns[field], nullable=False)
-        # a column may have got another use: the field that was the cursor can be the id now
-        gone = taken_over - {*merge_key, cursor}
-        return replace(
-            self,
-            path=path or self.path,
-            cursor=cursor or self.cursor,
-            id=merge_key[0] if len(merge_key) == 1 else merge_key,
-            columns=tuple(column for name, column in columns.items() if name not in gone),
-        )
+    def _moment(self, name: str) -> str | None:
+        found = (column for column in self.columns if (column.name, column.data_type) == (name, "timestamp"))
+        return next((column.name for column in found if not column.is_hashed), None)
 
 
 READ_AT = Column(

@@ -62,7 +62,7 @@ def estimate_window(endpoint: Endpoint, settings: Settings, window: Window | Non
     The pace is the smaller of ``max_requests_per_second`` and what ``max_concurrent_requests`` reach if each takes as
     long as this one did. A pace that the API enforces by refusals shows only when it is loaded.
     """
-    report = read_only(endpoint, settings, window, pages=1).report()
+    report = read_only(endpoint, settings, window if settings.has_window else None, pages=1).report()
     if report.total is None:
         return Estimate(endpoint.name, None, None, None)
     requests = max(1, math.ceil(report.total / max(report.rows_read, 1)))

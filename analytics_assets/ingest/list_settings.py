@@ -31,10 +31,11 @@ class ListSettings(BaseModel):
     offset_param: NonEmpty = Field(default="offset", description="Name of the offset parameter")
     limit_param: NonEmpty = Field(default="limit", description="Name of the page size parameter")
     page_size: int = Field(default=100, ge=1, le=10_000, description="Rows asked for per page")
-    window_start_param: NonEmpty = Field(
-        default="since", description="Name of the window's start parameter; `filter[ts][_gte]` works"
+    window_start_param: str = Field(
+        default="since",
+        description="Name of the window's start parameter; `filter[ts][_gte]` works; empty: none",
     )
-    window_end_param: NonEmpty = Field(default="until", description="Name of the window's end parameter")
+    window_end_param: str = Field(default="until", description="Name of the window's end parameter")
     window_format: Literal["datetime", "date", "epoch"] = Field(
         default="datetime", description="`datetime`: 2025-01-03T00:00:00Z; `date`: 2025-01-03; `epoch`: seconds"
     )
@@ -60,13 +61,13 @@ class ListSettings(BaseModel):
     @property
     def list_parameters(self) -> list[str]:
         """The names of the query parameters that ask for a page of a window."""
-        return [
-            self.offset_param,
-            self.limit_param,
-            self.window_start_param,
-            self.window_end_param,
-            *self.extra_params,
-        ]
+        window = [self.window_start_param, self.window_end_param] if self.has_window else []
+        return [self.offset_param, self.limit_param, *window, *self.extra_params]
+
+    @property
+    def has_window(self) -> bool:
+        """Whether a list can be asked for by a window; one that cannot is read whole each time."""
+        return bool(self.window_start_param)
 
     @field_validator("extra_params", mode="before")
     @classmethod

@@ -89,9 +89,14 @@ def did_you_mean(names: Collection[str]) -> str:
     return f" Did you mean {' or '.join(names)}?" if names else ""
 
 
-def looks_like(name: str, other: str) -> bool:
-    """Say whether a name is another one but for a letter or two, case, and what stands between words."""
-    return bool(difflib.get_close_matches(_letters(name), [_letters(other)], 1, _SAME_NAME))
+def looks_like(name: str, other: str, likeness: float = _SAME_NAME, at_most: int = 99) -> bool:
+    """Say whether a name is another one but for a letter or two, case, and what stands between words.
+
+    One is longer than the other by ``at_most`` so many letters.
+    """
+    one, another = _letters(name), _letters(other)
+    is_as_long = abs(len(one) - len(another)) <= at_most
+    return is_as_long and bool(difflib.get_close_matches(one, [another], 1, likeness))
 
 
 def _meant_in(name: str, known: Collection[str]) -> str | None:

@@ -38,6 +38,8 @@ class WindowReport:
     rereads: int
     total: int | None
     rows_read: int
+    is_unnested: bool
+    """Whether the rows were in lists inside of the items that ``total`` and ``distinct_ids`` count."""
     distinct_ids: int
     rows_outside: int
     strays: Strays
@@ -67,8 +69,9 @@ class WindowReport:
 
     @property
     def unique_rows_kept(self) -> int | None:
-        """Different ids among the rows kept; ``None`` where the API repeated some, so that this is not known."""
-        return self.rows_kept if self.distinct_ids == self.rows_read else None
+        """Different ids among the rows kept; ``None`` where this is not known, for the API repeated or nested some."""
+        is_known = self.distinct_ids == self.rows_read and not self.is_unnested
+        return self.rows_kept if is_known else None
 
     @property
     def is_empty(self) -> bool:
@@ -121,7 +124,8 @@ class Reading:
             retries=self.counts.retries,
             rereads=max(self.pages.passes - 1, 0),
             total=walk.total,
-            rows_read=walk.rows_read,
+            rows_read=kept.unnested if self.endpoint.unnest else walk.rows_read,
+            is_unnested=bool(self.endpoint.unnest),
             distinct_ids=walk.distinct_ids,
             rows_outside=kept.outside,
             strays=replace(kept.strays),

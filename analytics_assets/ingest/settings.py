@@ -12,16 +12,27 @@ from analytics_assets.ingest.api_settings import ApiSettings
 from analytics_assets.ingest.endpoint_settings import EndpointSettings
 from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
 from analytics_assets.ingest.list_settings import ListSettings
-from analytics_assets.ingest.misspelt import alike, did_you_mean
+from analytics_assets.ingest.misspelt import alike, did_you_mean, looks_like
+from analytics_assets.ingest.resolving import resolved
 
+DECLARED = {endpoint.name: endpoint for endpoint in ENDPOINTS}
+# storys is stories; story_views, or insights, is a name of its own
+_MISSPELT, _LETTERS = 0.75, 2
+_OF_LISTS = ListSettings.model_fields.keys()
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def no_such_endpoint(name: str) -> str:
-    """Say that there is no endpoint of a name, and which there are."""
+    """Say that there is no endpoint of a name, which there are, and how one is added."""
     known = [endpoint.name for endpoint in ENDPOINTS]
-    meant = did_you_mean(alike(name, known)) or f" The endpoints are {', '.join(known)}."
+    meant = did_you_mean(alike(name, known)) or f" The endpoints are {', '.join(known)}; one that has a path is added."
     return f"there is no endpoint {name!r}.{meant}"
+
+
+def is_added(name: str, path: object) -> bool:
+    """Say whether the settings of a name add an endpoint: it has a path, and is not one of ours misspelt."""
+    others = (one for one in DECLARED if not name.startswith(f"{one}_"))
+    return bool(path) and not any(looks_like(name, one, _MISSPELT, at_most=_LETTERS) for one in others)
 
 
 class Settings(ListSettings, ApiSettings):
@@ -44,9 +55,12 @@ class Settings(ListSettings, ApiSettings):
     @field_validator("endpoints")
     @classmethod
     def _are_known(cls, value: dict[str, EndpointSettings]) -> dict[str, EndpointSettings]:
-        for name in value:
-            if name not in {endpoint.name for endpoint in ENDPOINTS}:
+        for name, own in value.items():
+            if name not in DECLARED and not is_added(name, own.path):
                 raise ValueError(no_such_endpoint(name))
+        if all(name in value and not value[name].enabled for name in DECLARED | value.keys()):
+            msg = "no endpoint is enabled"
+            raise ValueError(msg)
         return value
 
     @model_validator(mode="after")
@@ -61,9 +75,12 @@ class Settings(ListSettings, ApiSettings):
     def _makes_endpoints(self) -> Self:
         """Refuse, before anything is asked, an override that makes no endpoint: a cursor that is no time, say."""
         for endpoint in self.resolved_endpoints:
-            params = self.of(endpoint).parameters
-            if twice := sorted({name for name in params if params.count(name) > 1}):
-                where = f"endpoints.{endpoint.name}: " if endpoint.name in self.endpoints else ""
+            where = f"endpoints.{endpoint.name}: " if endpoint.name in self.endpoints else ""
+            lists = self.of(endpoint)
+            if bool(lists.window_start_param) != bool(lists.window_end_param):
+                msg = f"{where}window_start_param and window_end_param are both given or both empty"
+                raise ValueError(msg)
+            if twice := sorted({name for name in lists.parameters if lists.parameters.count(name) > 1}):
                 msg = f"{where}two settings use the query parameter {twice}; each needs a name of its own"
                 raise ValueError(msg)
         return self
@@ -76,12 +93,13 @@ class Settings(ListSettings, ApiSettings):
 
     @cached_property
     def resolved_endpoints(self) -> tuple[Endpoint, ...]:
-        """The endpoints as this vendor has them: path, cursor and id field replaced where a setting says so."""
+        """The endpoints as this vendor has them, and those that the settings add; without those that are disabled."""
         none = EndpointSettings()
-        own = set(EndpointSettings.model_fields) - set(ListSettings.model_fields)
+        own = {name: self.endpoints.get(name, none) for name in {**DECLARED, **self.endpoints}}
         return tuple(
-            endpoint.renamed(**self.endpoints.get(endpoint.name, none).model_dump(exclude_none=True, include=own))
-            for endpoint in ENDPOINTS
+            resolved(name, DECLARED.get(name), one, has_window=self._of(one).has_window)
+            for name, one in own.items()
+            if one.enabled
         )
 
     def of(self, endpoint: Endpoint) -> Self:
@@ -90,11 +108,14 @@ class Settings(ListSettings, ApiSettings):
         ``extra_params`` are its own beside those of all. What is changed in the copy stays so when it is asked again.
         """
         own = self.endpoints.get(endpoint.name)
-        given = own.model_fields_set & set(ListSettings.model_fields) if own else set()
-        if own is None or not given:
+        if own is None:
             return self
-        changed = {name: getattr(own, name) for name in given}
-        if "extra_params" in changed:
-            changed["extra_params"] = {**self.extra_params, **own.extra_params}
-        rest = EndpointSettings.model_construct(**{name: getattr(own, name) for name in own.model_fields_set - given})
-        return self.model_copy(update={**changed, "endpoints": {**self.endpoints, endpoint.name: rest}})
+        given = {name: getattr(own, name) for name in own.model_fields_set - _OF_LISTS}
+        rest = EndpointSettings.model_construct(**given)
+        return self._of(own).model_copy(update={"endpoints": {**self.endpoints, endpoint.name: rest}})
+
+    def _of(self, own: EndpointSettings) -> Self:
+        given = {name: getattr(own, name) for name in own.model_fields_set & _OF_LISTS}
+        if "extra_params" in given:
+            given["extra_params"] = {**self.extra_params, **own.extra_params}
+        return self.model_copy(update=given) if given else self

@@ -12,7 +12,7 @@ from dlt.sources.rest_api.typing import AuthConfig, EndpointResource, RESTAPICon
 from analytics_assets.ingest.api.adapter import WireCounts
 from analytics_assets.ingest.api.pagination import ProvenOffsetPaginator, WindowPages
 from analytics_assets.ingest.api.session import open_session
-from analytics_assets.ingest.configured import load_key
+from analytics_assets.ingest.configured import load_key, load_salt
 from analytics_assets.ingest.departures import read_type_hints_once
 from analytics_assets.ingest.endpoints import READ_AT, Column, Endpoint
 from analytics_assets.ingest.report import Reading
@@ -46,7 +46,7 @@ def build_source(
         asked=asked,
         counts=counts,
         pages=pages,
-        rows=PageRows(endpoint, settings, window),
+        rows=PageRows(endpoint, settings, window, salt=load_salt() if endpoint.has_hashes else ""),
         run_id=run_id,
     )
     config: RESTAPIConfig = {

@@ -10,7 +10,7 @@ from analytics_assets.sandbox.days import LONGEST_RESTATEMENT, Row, day_rows, te
 
 FIRST_DAY = dt.date(2025, 1, 1)
 
-_CURSORS = {endpoint.name: endpoint.cursor for endpoint in ENDPOINTS}
+_CURSORS = {endpoint.name: str(endpoint.cursor) for endpoint in ENDPOINTS}
 
 
 def rows(  # noqa: PLR0913 - each option is a plain setting of the made-up data

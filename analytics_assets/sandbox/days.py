@@ -56,7 +56,9 @@ def day_rows(endpoint_name: str, day: dt.date, seed: int = 7, scale: int = 1) ->
             made = _story_insights(random, day, seed, scale)
         case _:
             made = _any_rows(random, day, endpoint.sent_columns, endpoint.merge_key, scale)
-    return tuple(sorted(made, key=lambda row: (row[endpoint.cursor], *(row[field] for field in endpoint.merge_key))))
+    return tuple(
+        sorted(made, key=lambda row: (row[str(endpoint.cursor)], *(row[field] for field in endpoint.merge_key)))
+    )
 
 
 @lru_cache(maxsize=4_096)

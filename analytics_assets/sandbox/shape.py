@@ -37,7 +37,7 @@ class Shape:
     key_location: Literal["query", "header", "bearer"] = "query"
     key_name: str = "api_key"
     paths: Mapping[str, str] = field(default_factory=lambda: {known.name: known.path for known in ENDPOINTS})
-    cursors: Mapping[str, str] = field(default_factory=lambda: {known.name: known.cursor for known in ENDPOINTS})
+    cursors: Mapping[str, str] = field(default_factory=lambda: {known.name: known.cursor or "" for known in ENDPOINTS})
     data_path: str = "data"
     total_path: str | None = "total"
     offset_param: str = "offset"

@@ -180,16 +180,19 @@ def test_an_unknown_name_in_the_file_is_refused(project: Project, lines: str, re
     ("name", "answer"),
     [
         ("storys", "Did you mean stories or story_insights?"),
-        ("reels", "The endpoints are media_insights, user_insights, stories, story_insights."),
+        (
+            "reels",
+            "The endpoints are media_insights, user_insights, stories, story_insights; one that has a path is added.",
+        ),
     ],
 )
 @pytest.mark.parametrize("where", ["config.toml", "environment"])
 def test_an_unknown_endpoint_is_refused(project: Project, where: str, name: str, answer: str) -> None:
-    """Overrides for an endpoint that does not exist are a mistake."""
+    """Settings of an endpoint that does not exist, and has no path, are a mistake."""
     if where == "environment":
-        project.configure(**{f"endpoints__{name}__path": "/x"})
+        project.configure(**{f"endpoints__{name}__cursor": "x"})
     else:
-        project.write("config.toml", f"\n[analytics_api.endpoints.{name}]\npath = '/x'\n")
+        project.write("config.toml", f"\n[analytics_api.endpoints.{name}]\ncursor = 'x'\n")
     with pytest.raises(SettingError) as caught:
         load_settings()
     assert str(caught.value).endswith(f": there is no endpoint '{name}'. {answer}")
@@ -432,8 +435,6 @@ def test_a_key_that_is_no_secret_is_refused_without_being_told(
     [
         ({"cursor": "media_url"}, "cursor 'media_url' must be a declared timestamp column"),
         ({"cursor": "like_count"}, "cursor 'like_count' must be a declared timestamp column"),
-        # the id takes the name, so that the column of that name is text
-        ({"id": "posted", "cursor": "posted"}, "cursor 'posted' must be a declared timestamp column"),
     ],
     ids=str,
 )

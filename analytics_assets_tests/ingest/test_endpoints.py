@@ -102,27 +102,3 @@ def test_an_impossible_endpoint_is_refused(change: dict[str, Any], what: str) ->
     }
     with pytest.raises(ValueError, match=what):
         Endpoint(**(declared | change))
-
-
-def test_renamed_fields_take_over_their_columns() -> None:
-    """A vendor's other id or cursor field stands where ours stood, with type and description."""
-    renamed = COMMENTS.renamed(path="/c", id="uid", cursor="posted")
-    assert (renamed.path, renamed.id, renamed.cursor) == ("/c", "uid", "posted")
-    assert {column.name: column.data_type for column in renamed.columns} == {
-        "uid": "text",
-        "posted": "timestamp",
-        "likes": "bigint",
-    }
-    assert renamed.column("uid").nullable is False
-
-
-def test_an_id_of_several_fields() -> None:
-    """Fields that are not declared become text columns in the place of ours; none of them may be null."""
-    renamed = COMMENTS.renamed(id=("post", "created_at"))
-    assert (renamed.id, renamed.merge_key) == (("post", "created_at"), ("post", "created_at"))
-    assert [(column.name, column.data_type, column.nullable) for column in renamed.columns] == [
-        ("created_at", "timestamp", False),
-        ("likes", "bigint", True),
-        ("post", "text", False),
-    ]
-    assert COMMENTS.renamed(id=("id", "likes")).column("id") == ID

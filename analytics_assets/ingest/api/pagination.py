@@ -47,7 +47,7 @@ class WindowPages:
     ) -> None:
         self.passes = 0
         """How often the window was begun."""
-        self.walk = OffsetWalk(settings.page_size, endpoint.merge_key, endpoint.restated_by)
+        self.walk = OffsetWalk(settings.page_size, endpoint.item_key, endpoint.item_state)
         """The pass that is under way, or the last one."""
         self._endpoint = endpoint
         self._settings = settings
@@ -65,7 +65,7 @@ class WindowPages:
         """Begin at offset 0; what an abandoned pass has read, and what it has under way, is forgotten."""
         self._session.begin()
         self.passes += 1
-        self.walk = OffsetWalk(self._settings.page_size, self._endpoint.merge_key, self._endpoint.restated_by)
+        self.walk = OffsetWalk(self._settings.page_size, self._endpoint.item_key, self._endpoint.item_state)
 
     def give_up(self) -> None:
         """Have no further page fetched; the window was not read to its end."""

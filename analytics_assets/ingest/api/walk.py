@@ -11,8 +11,8 @@ from array import array
 from collections.abc import Iterable
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
+from analytics_assets.ingest.api.identity import count_different, id_hashes, is_same
+from analytics_assets.ingest.fields import value_at
 
 # Totals that are probably the API's limit, and not how many rows there are, are multiples of it.
 _ROUND = 100
@@ -120,7 +120,7 @@ class OffsetWalk:
         """Different ids among the rows that came."""
         rows = len(self._id_hashes)
         if self._counted[0] != rows:
-            self._counted = (rows, _count_different(self._id_hashes))
+            self._counted = (rows, count_different(self._id_hashes))
         return self._counted[1]
 
     @property
@@ -131,12 +131,12 @@ class OffsetWalk:
         return f"{self.pages:,} pages, {rows} rows, {self.rows_read / seconds:,.0f} rows/s"
 
     def _note_ids(self, rows: list[Any], *, is_vouched_for: bool) -> None:
-        ids = _id_hashes(rows, self._merge_key, self.rows_read)
+        ids = id_hashes(rows, self._merge_key, self.rows_read)
         if ids and self._repeats(ids, is_vouched_for=is_vouched_for):
             raise RowsMovedError(f"the page at offset {self.offset} repeats rows that came before")
         self._id_hashes.extend(ids)
         if self.total is None and self._restated_by:
-            states = (row.get(self._restated_by) if isinstance(row, dict) else None for row in rows)
+            states = (value_at(self._restated_by, row) if isinstance(row, dict) else None for row in rows)
             self._state_hashes.extend(hash((one, str(state))) for one, state in zip(ids, states, strict=True))
 
     def _repeats(self, ids: list[int], *, is_vouched_for: bool) -> bool:
@@ -154,7 +154,7 @@ class OffsetWalk:
         """Say whether one of these rows has not come yet; beyond its end a server may send its last page again."""
         if not rows:
             return False
-        ids = _id_hashes(rows, self._merge_key, self.rows_read)
+        ids = id_hashes(rows, self._merge_key, self.rows_read)
         return bool(set(ids).difference(self._id_hashes))
 
     def _go_on_without_total(self, new: list[Any]) -> None:
@@ -172,7 +172,7 @@ class OffsetWalk:
 
     def _check_ids_without_total(self) -> None:
         """Refuse a row that came twice: where the order is not stable, another one has not come at all."""
-        different = _count_different(self._state_hashes) if self._restated_by else self.distinct_ids
+        different = count_different(self._state_hashes) if self._restated_by else self.distinct_ids
         if different < self.rows_read:
             raise RowsMovedError(
                 f"{self.rows_read} rows came, and only {different} different ones; there is no total to compare with"
@@ -210,36 +210,5 @@ class OffsetWalk:
         return total % _ROUND == 0 and self._came >= self._came_first
 
     def _check_anchor(self, rows: list[Any]) -> None:
-        if not rows or not _is_same(rows[0], self._anchor, self._merge_key):
+        if not rows or not is_same(rows[0], self._anchor, self._merge_key):
             raise RowsMovedError(f"the page at offset {self.offset} does not begin with the row it should")
-
-
-def _is_same(row: Any, other: Any, merge_key: tuple[str, ...]) -> bool:  # noqa: ANN401 (parsed JSON)
-    """Say whether two rows are one: by their ids, for a signed address or a counter differs from answer to answer."""
-    one, another = _id_of(row, merge_key), _id_of(other, merge_key)
-    return bool(row == other) if one is None else one == another
-
-
-def _count_different(hashes: "array[int]") -> int:
-    values = pa.Array.from_buffers(pa.int64(), len(hashes), [None, pa.py_buffer(hashes)])
-    # sorted and compared with their neighbours: a hash table of them takes ten times the memory
-    ordered = values.sort()
-    return len(hashes) - int(pc.sum(pc.equal(ordered[1:], ordered[:-1])).as_py() or 0)
-
-
-def _id_of(row: Any, merge_key: tuple[str, ...]) -> str | None:  # noqa: ANN401 (parsed JSON)
-    """Return what a row is known by, as text; ``None`` where it has no usable id."""
-    values = [row.get(field) for field in merge_key] if isinstance(row, dict) else [None]
-    if not all(isinstance(value, str | int) for value in values):
-        return None
-    return str(values[0]) if len(values) == 1 else str([str(value) for value in values])
-
-
-def _id_hashes(rows: list[Any], merge_key: tuple[str, ...], position: int) -> list[int]:
-    """Return what tells rows from each other, 64 bits each; a row without a usable id counts as itself."""
-    if len(merge_key) == 1:
-        (field,) = merge_key
-        ids = [row.get(field) if isinstance(row, dict) else None for row in rows]
-    else:
-        ids = [_id_of(row, merge_key) for row in rows]
-    return [hash(str(one)) if isinstance(one, str | int) else hash((position + i,)) for i, one in enumerate(ids)]

@@ -1,5 +1,7 @@
 """Arrow tables become the Parquet files that dlt loads as they are."""
 
+import base64
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,10 +9,12 @@ from pathlib import Path
 import dlt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from dlt.common.schema.typing import C_DLT_ID, C_DLT_LOAD_ID
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
 # ADBC holds a whole file in memory
 _ROWS_IN_A_FILE = 100_000
+_ID_LENGTH = 14
 
 
 def current_load_id() -> str | None:
@@ -73,3 +77,17 @@ def _complete(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.table(columns, schema)
+
+
+def with_ids(table: pa.Table, load_id: str | None) -> pa.Table:
+    """Return the table with dlt's columns: ids of the rows such as dlt makes them, and the id of the load."""
+    count = table.num_rows
+    # three random bytes are four characters
+    text = base64.b64encode(os.urandom((count * _ID_LENGTH // 4 + 1) * 3))
+    starts = pa.array(range(0, count * _ID_LENGTH + 1, _ID_LENGTH), pa.int32())
+    ids = pa.Array.from_buffers(pa.string(), count, [None, starts.buffers()[1], pa.py_buffer(text)])
+    table = table.append_column(pa.field(C_DLT_ID, ids.type, nullable=False), ids)
+    if load_id is None:
+        return table
+    load_ids = pa.repeat(pa.scalar(load_id, pa.string()), count)
+    return table.append_column(pa.field(C_DLT_LOAD_ID, load_ids.type, nullable=False), load_ids)

@@ -35,6 +35,8 @@ class RowsKept:
     layout: Layout | None = None
     """The table's columns; ``None`` before the first page."""
     kept: int = 0
+    unnested: int = 0
+    """Of items that have a list of rows each: the rows."""
     outside: int = 0
     """Dropped, because their cursor is outside of the window."""
     strays: Strays = field(default_factory=Strays)

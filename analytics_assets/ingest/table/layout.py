@@ -18,6 +18,7 @@ from dlt.common.schema.typing import C_DLT_ID, C_DLT_LOAD_ID, TColumnSchema, TTa
 
 from analytics_assets.ingest.endpoints import READ_AT, DataType, Endpoint
 from analytics_assets.ingest.errors import ApiError
+from analytics_assets.ingest.fields import Row, values_of
 from analytics_assets.ingest.list_settings import NewColumns
 from analytics_assets.ingest.table.extra import FIELD_HINT, FIRST_SEEN_HINT, KEEPS_TYPE_HINT, ExtraColumn
 from analytics_assets.ingest.table.names import column_name, plain_name, short, shown, variant_name
@@ -27,10 +28,8 @@ from analytics_assets.ingest.table.values import (
     is_exact_as_double,
     kind_of,
     typed_column,
-    values_of,
 )
 
-Row = dict[str, Any]
 _MOST_COLUMNS = 1_000
 _KINDS: dict[type, DataType] = {str: "text", bool: "bool", int: "bigint", float: "double", dict: "json", list: "json"}
 
@@ -52,8 +51,8 @@ class Layout:
         self._fails = new_columns == "fail"
         self._naming = short(naming)
         self._today = dt.datetime.now(dt.UTC).date().isoformat()
-        # a field that is called like a computed column is the API's own, and gets a column under another name
-        self._declared = {column.name for column in endpoint.sent_columns}
+        # a field that is called like a column which is computed, or is another field's, gets one under another name
+        self._declared = endpoint.ignored.union(column.field for column in endpoint.sent_columns)
         self._taken = {*self.names.values(), READ_AT.name}
         self._kept_free: set[str] = set()
         # undeclared columns by name, and those of each field: of its first type, and of others

@@ -9,8 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from analytics_assets.ingest.endpoints import NumberIn
-from analytics_assets.ingest.table.values import RejectedError, double, values_of
+from analytics_assets.ingest.endpoints import Endpoint, NumberIn
+from analytics_assets.ingest.fields import value_at, values_at
+from analytics_assets.ingest.table.values import RejectedError, double
 
 # Arrow takes columns of these in one call
 _PLAIN = {int, float, type(None)}
@@ -48,12 +49,26 @@ _WORDS = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 Number = int | float
 
 
+def places_of_numbers(endpoint: Endpoint) -> dict[str, NumberIn]:
+    """Return, by computed column, where in a row its number and its metric stand."""
+    return {
+        column.name: NumberIn(
+            field=endpoint.column(column.number_in.field).field, metric=endpoint.column(column.number_in.metric).field
+        )
+        for column in endpoint.columns
+        if column.number_in
+    }
+
+
 def number_column(rows: list[dict[str, Any]], number_in: NumberIn) -> pa.Array:
-    """Return the number in a field of each row as a double, null where it has none."""
-    values = values_of(number_in.field, rows)
+    """Return the number in a field of each row as a double, null where it has none.
+
+    ``number_in`` names places in the rows, and not columns.
+    """
+    values = values_at(number_in.field, rows)
     for i, kind in enumerate(map(type, values)):
         if kind not in _PLAIN:
-            values[i] = _number(values[i], rows[i].get(number_in.metric))
+            values[i] = _number(values[i], value_at(number_in.metric, rows[i]))
     try:
         return pa.array(values, pa.float64())
     except (ValueError, OverflowError):

@@ -28,6 +28,13 @@ def written(row: object) -> str:
         return written({name: _or_words(value) for name, value in row.items()} if isinstance(row, dict) else TOO_DEEP)
 
 
+def without(row: object, hidden: frozenset[str]) -> object:
+    """Return the row with ``***`` in the place of what must not be stored as it is."""
+    if not hidden or not isinstance(row, dict):
+        return row
+    return {name: "***" if name in hidden and value is not None else value for name, value in row.items()}
+
+
 def with_key(rows: list[Any], redact: Redact) -> list[tuple[int, str]]:
     """Return which of these rows repeat the key, in a value at any depth or in a field's name, and which field does."""
     try:

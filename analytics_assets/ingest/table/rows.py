@@ -1,27 +1,27 @@
 """A step of a dlt resource: pages of JSON rows in, what is to be loaded out, rows that cannot be loaded set aside."""
 
-import base64
 import hashlib
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import dlt
 import pyarrow as pa
-from dlt.common.schema.typing import C_DLT_ID, C_DLT_LOAD_ID
 from dlt.extract.items import DataItemWithMeta
 from dlt.sources.helpers.rest_client.client import PageData
 
 from analytics_assets.ingest.endpoints import READ_AT, Endpoint
 from analytics_assets.ingest.errors import ApiError
+from analytics_assets.ingest.fields import Row, is_plain, values_at
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table.cursor import Cursor
-from analytics_assets.ingest.table.files import TableFiles, current_load_id
+from analytics_assets.ingest.table.files import TableFiles, current_load_id, with_ids
+from analytics_assets.ingest.table.hashing import hashed
 from analytics_assets.ingest.table.kept import RowsKept
-from analytics_assets.ingest.table.layout import Layout, Row
-from analytics_assets.ingest.table.numbers import number_column
-from analytics_assets.ingest.table.rejected import Redact, every_row, with_key, written
-from analytics_assets.ingest.table.values import ARROW_TYPES, kind_of, typed_column, values_of
+from analytics_assets.ingest.table.layout import Layout
+from analytics_assets.ingest.table.numbers import number_column, places_of_numbers
+from analytics_assets.ingest.table.rejected import Redact, every_row, with_key, without, written
+from analytics_assets.ingest.table.unnest import unnested
+from analytics_assets.ingest.table.values import ARROW_TYPES, kind_of, typed_column
 from analytics_assets.ingest.window import Window
 
 _PREVIEW_ROWS = 5
@@ -29,7 +29,6 @@ _PREVIEW_ROWS = 5
 # Parquet keeps its rows in groups that each cost the same, so that small ones would make files large and slow to read.
 _ROWS_CONVERTED_AT_ONCE = 2_000
 _ROWS_HANDED_ON_AT_ONCE = 10_000
-_ID_LENGTH = 14
 
 # an Arrow table, a file to import, or the empty list
 Item = DataItemWithMeta | list[Row] | Any
@@ -46,12 +45,14 @@ class PageRows:
     in ``rejected``, or fails the run where the setting ``rejected_rows`` says so.
     """
 
-    def __init__(self, endpoint: Endpoint, settings: Settings, window: Window | None) -> None:
+    def __init__(self, endpoint: Endpoint, settings: Settings, window: Window | None, salt: str = "") -> None:
         self.kept = RowsKept()
         """The pass that is under way, or the last one."""
         self.rejected: list[Row] = []
         self._endpoint = endpoint
         self._window = window
+        self._salt = salt.encode()
+        self._places = places_of_numbers(endpoint)
         self._fail_on_rejected = settings.rejected_rows == "fail"
         self._new_columns = settings.new_columns
         self._cursor = Cursor(settings, window)
@@ -60,7 +61,7 @@ class PageRows:
         self._converted: list[pa.Table] = []
         self._taken = 0
         self._layout: Layout
-        self._cursor_column: str
+        self._cursor_column: str | None
         self._load_id: str | None
         self._files: TableFiles | None
 
@@ -87,6 +88,10 @@ class PageRows:
             self._begin()
         if redact is not None:
             rows = self._without_key(rows, redact)
+        if self._endpoint.unnest:
+            rows, rejected = unnested(rows, self._endpoint.unnest)
+            self._set_aside(rejected)
+            self.kept.unnested += len(rows) + len(rejected)
         self._taken += len(rows)
         self._waiting += rows
         self._read_at += [round(came_at * 1_000_000)] * len(rows)
@@ -113,7 +118,7 @@ class PageRows:
         schema = dlt.current.source_schema()
         held = schema.tables.get(self._endpoint.name, {}).get("columns", {})
         self._layout = Layout(self._endpoint, self._new_columns, schema.naming, held)
-        self._cursor_column = self._layout.names[self._endpoint.cursor]
+        self._cursor_column = self._layout.names[self._endpoint.cursor] if self._endpoint.cursor else None
         self.kept = RowsKept(self._layout)
         self._load_id = current_load_id()
         self._files = TableFiles() if self._load_id else None
@@ -121,7 +126,7 @@ class PageRows:
     def _hand_on(self, *, is_last: bool) -> Iterator[Item] | None:
         table = pa.concat_tables(self._converted, promote_options="permissive")
         self._converted.clear()
-        table = _with_ids(table, self._load_id)
+        table = with_ids(table, self._load_id)
         if self._files is None:
             return iter([table])
         self._files.add(table, self._layout.schema)
@@ -150,7 +155,7 @@ class PageRows:
         read_at, self._read_at = self._read_at, []
         table, rows, rejected = self._declared(page, read_at)
         kept.fields.update(*rows)
-        inside = self._cursor.inside(table[self._cursor_column], kept)
+        inside = self._inside(table)
         if inside.true_count < len(rows):
             table = table.filter(inside)
             rows = [row for row, is_inside in zip(rows, inside.to_pylist(), strict=True) if is_inside]
@@ -162,11 +167,17 @@ class PageRows:
             rejected += [(rows[i], reasons[i]) for i in sorted(reasons)]
         self._set_aside(rejected)
         kept.kept += table.num_rows
-        kept.by_day.update(self._cursor.days(table[self._cursor_column]))
+        if self._cursor_column:
+            kept.by_day.update(self._cursor.days(table[self._cursor_column]))
         if len(kept.preview) < _PREVIEW_ROWS:
             of_the_api = table.drop_columns(READ_AT.name)
             kept.preview += of_the_api.slice(0, _PREVIEW_ROWS - len(kept.preview)).to_pylist()
         self._converted.append(table)
+
+    def _inside(self, table: pa.Table) -> pa.BooleanArray:
+        if self._cursor_column is None:
+            return pa.repeat(pa.scalar(value=True), table.num_rows)
+        return self._cursor.inside(table[self._cursor_column], self.kept)
 
     def _declared(self, page: list[Any], read_at: list[int]) -> tuple[pa.Table, list[Row], list[tuple[Any, str]]]:
         """Return the declared columns as a table, its rows in the same order, and rows that do not fit with reasons.
@@ -179,10 +190,14 @@ class PageRows:
         reasons: dict[int, str] = {}
         for column in self._endpoint.columns:
             if column.number_in:
-                arrays[self._layout.names[column.name]] = number_column(rows, column.number_in)
+                arrays[self._layout.names[column.name]] = number_column(rows, self._places[column.name])
                 continue
-            values = values_of(column.name, rows)
+            values = values_at(column.field, rows)
+            if column.is_hashed:
+                values = hashed(values, self._salt)
             array, misfits = typed_column(values, column.data_type)
+            if not is_plain(column.field) and array.null_count < len(array):
+                self.kept.fields.add(column.field)
             if not column.nullable and array.null_count:
                 misfits = {i: "is missing" for i, value in enumerate(values) if value is None} | misfits
             reasons = {i: f"{column.name} {reason}" for i, reason in misfits.items()} | reasons
@@ -211,24 +226,11 @@ class PageRows:
         window = str(self._window or "all history")
         for row, reason in rejected:
             self.kept.rejected[reason] += 1
-            raw = redact(written(row)) if redact else written(row)
+            raw = written(without(row, self._endpoint.hidden))
+            raw = redact(raw) if redact else raw
             # the same row rejected again replaces itself
             digest = hashlib.sha256(f"{window}\n{reason}\n{raw}".encode()).hexdigest()
             self.rejected.append({"id": digest, "reason": reason, "raw": raw, "window": window})
         if rejected and self._fail_on_rejected:
             msg = f"wrong shape: {self._endpoint.name}: rows cannot be loaded as they are: {dict(self.kept.rejected)}"
             raise ApiError("wrong shape", msg)
-
-
-def _with_ids(table: pa.Table, load_id: str | None) -> pa.Table:
-    """Return the table with dlt's columns: ids of the rows such as dlt makes them, and the id of the load."""
-    count = table.num_rows
-    # three random bytes are four characters
-    text = base64.b64encode(os.urandom((count * _ID_LENGTH // 4 + 1) * 3))
-    starts = pa.array(range(0, count * _ID_LENGTH + 1, _ID_LENGTH), pa.int32())
-    ids = pa.Array.from_buffers(pa.string(), count, [None, starts.buffers()[1], pa.py_buffer(text)])
-    table = table.append_column(pa.field(C_DLT_ID, ids.type, nullable=False), ids)
-    if load_id is None:
-        return table
-    load_ids = pa.repeat(pa.scalar(load_id, pa.string()), count)
-    return table.append_column(pa.field(C_DLT_LOAD_ID, load_ids.type, nullable=False), load_ids)

@@ -8,7 +8,6 @@ import datetime as dt
 import math
 import re
 from collections.abc import Callable
-from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -50,14 +49,6 @@ _COERCED_BY_ARROW: dict[DataType, type] = {"bigint": float, "double": bool}
 
 class RejectedError(ValueError):
     """A value that cannot be loaded as its column is declared; the message is the reason."""
-
-
-def values_of(field: str, rows: list[dict[str, Any]]) -> list[Any]:
-    """Return the rows' values of a field, ``None`` where a row has none."""
-    try:
-        return list(map(itemgetter(field), rows))
-    except KeyError:
-        return [row.get(field) for row in rows]
 
 
 def typed_column(values: list[Any], data_type: DataType) -> tuple[pa.Array, dict[int, str]]:

@@ -55,7 +55,7 @@ class HeldRows:
         self, window: Window | None, valid_at: dt.datetime | None = None, read_since: dt.datetime | None = None
     ) -> int:
         wanted: dict[str, dt.datetime] = {}
-        if window:
+        if window and self.endpoint.cursor:
             cursor = self._column(self.endpoint.cursor)
             wanted |= {f"{cursor} >= %s": window.start, f"{cursor} < %s": window.end}
         if valid_at and self.endpoint.expires_by:

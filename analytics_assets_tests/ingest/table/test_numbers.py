@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics_assets.ingest.configured import load_settings
+from analytics_assets.ingest.endpoint_settings import EndpointSettings
 from analytics_assets.ingest.endpoints import NumberIn
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.load import open_pipeline
+from analytics_assets.ingest.resolving import resolved
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.table.numbers import adds_up, number_column
 from analytics_assets.sandbox import data
@@ -209,4 +211,4 @@ def test_what_cannot_be_computed_is_refused() -> None:
         with pytest.raises(ValueError, match=what):
             replace(endpoint, columns=(*rest, wrong))
     with pytest.raises(ValueError, match="no id"):
-        endpoint.renamed(id=("id", "value_number"))
+        resolved(endpoint.name, endpoint, EndpointSettings(id=("id", "value_number")), has_window=True)
