@@ -31,7 +31,7 @@ def build_definitions(
     return dg.Definitions(
         assets=[build_asset(endpoint, partitions, retry_policy) for endpoint in settings.resolved_endpoints],
         jobs=[load_all, check_connection, estimate],
-        schedules=[daily_load(partitions)],
+        schedules=[daily_load(settings, partitions)],
         # one process: DuckDB has one writer, and steps that are processes pay Python's start-up each
         executor=dg.in_process_executor,
         resources={"analytics_api": described_api(settings), "dlt_loader": DltLoader()} | (resources or {}),

@@ -10,7 +10,7 @@ from analytics_assets.build import build_definitions
 from analytics_assets_tests.project import Project
 
 
-def _tick(when: str, zone: str) -> dg.RunRequest | dg.SkipReason:
+def _ticks(when: str, zone: str) -> list[dg.RunRequest] | dg.SkipReason:
     """Evaluate the schedule at that wall-clock time."""
     moment = dt.datetime.fromisoformat(when)
     definitions = build_definitions()
@@ -20,7 +20,16 @@ def _tick(when: str, zone: str) -> dg.RunRequest | dg.SkipReason:
         scheduled_execution_time=moment if moment.tzinfo else moment.replace(tzinfo=zoneinfo.ZoneInfo(zone)),
     )
     data = schedule.evaluate_tick(context)
-    return data.run_requests[0] if data.run_requests else dg.SkipReason(data.skip_message)
+    return list(data.run_requests) if data.run_requests else dg.SkipReason(data.skip_message)
+
+
+def _tick(when: str, zone: str) -> dg.RunRequest | dg.SkipReason:
+    """Evaluate the schedule at that wall-clock time; it asks for one run."""
+    found = _ticks(when, zone)
+    if isinstance(found, dg.SkipReason):
+        return found
+    (request,) = found
+    return request
 
 
 @pytest.mark.parametrize(
@@ -73,3 +82,41 @@ def test_the_schedule_runs_in_the_configured_time_zone(project: Project) -> None
     assert schedule.execution_timezone == "America/New_York"
     assert schedule.cron_schedule == "0 1 * * *"
     assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+
+
+def test_days_that_are_restated_are_loaded_again_as_one_range(project: Project) -> None:
+    """Each endpoint looks back as far as its setting says, and never before the first partition."""
+    project.configure(start_date="2025-03-01", lookback_days=2, endpoints__stories__lookback_days=0)
+    project.configure(endpoints__user_insights__lookback_days=30)
+    requests = _ticks("2025-03-08T01:00", "UTC")
+    assert isinstance(requests, list)
+    found = {}
+    for request in requests:
+        start, end = (request.tags.get(f"dagster/asset_partition_range_{edge}") for edge in ("start", "end"))
+        found[tuple(key.to_user_string() for key in request.asset_selection or [])] = (
+            request.partition_key,
+            start,
+            end,
+        )
+    assert found == {
+        ("media_insights", "story_insights"): (None, "2025-03-05", "2025-03-07"),
+        ("user_insights",): (None, "2025-03-01", "2025-03-07"),
+        ("stories",): ("2025-03-07", None, None),
+    }
+    assert len({request.run_key for request in requests}) == 3
+
+
+def test_a_tick_that_looks_back_is_a_run_that_loads_the_range(project: Project) -> None:
+    """What the schedule asks for, run by the job as the daemon would, is the days' own rows in the table."""
+    rows = [{"id": f"s{day}", "timestamp": f"2025-03-0{day}T12:00:00Z"} for day in range(1, 9)]
+    project.serve(rows={"stories": rows})
+    project.configure(lookback_days=2)
+    requests = _ticks("2025-03-08T01:00", "UTC")
+    assert isinstance(requests, list)
+    (request,) = requests
+    job = build_definitions().resolve_job_def("load_all")
+    result = job.execute_in_process(
+        tags=request.tags, asset_selection=[dg.AssetKey("stories")], instance=project.instance()
+    )
+    assert result.success
+    assert project.ids() == ["s5", "s6", "s7"]

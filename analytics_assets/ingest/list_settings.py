@@ -51,6 +51,12 @@ class ListSettings(BaseModel):
         default="add",
         description="Fields that are neither declared nor in the table: `add` columns, `ignore` them, `fail` the run",
     )
+    lookback_days: int = Field(
+        default=0,
+        ge=0,
+        le=366,
+        description="Days before yesterday that the daily schedule loads again, for an API that restates its figures",
+    )
     max_window_days: int = Field(
         default=31,
         ge=1,
