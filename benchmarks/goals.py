@@ -21,6 +21,8 @@ _SHAPES: dict[str, tuple[float, float | None]] = {
     "one": (1.05, None),
     "nested": (2, None),
     "bare10": (1.3, None),
+    "cms": (1.05, None),
+    "node": (1.05, None),
 }
 # times as fast as the seed config
 _SPEED, _SPEED_SLOW, _SPEED_SLOW_MANY = 8, 16, 24

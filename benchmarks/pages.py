@@ -40,6 +40,7 @@ class Pages:
             for at, row in enumerate(found)
         ]
         self._shape = shape
+        self._answer = shape.answer.encode()
         self._rows = [rows[first : first + PAGE_SIZE] for first in range(0, len(rows), PAGE_SIZE)]
         self._whole = [b",".join(page) for page in self._rows]
 
@@ -54,7 +55,7 @@ class Pages:
             rows = b",".join(made)
         else:
             rows = self._whole[template] if count == PAGE_SIZE else b",".join(self._rows[template][:count])
-        return b'{"data":[%b],"total":%d}' % (rows.replace(_PLACE, b"%06d" % page), total)
+        return self._answer % (rows.replace(_PLACE, b"%06d" % page), total)
 
 
 @functools.cache

@@ -4,11 +4,12 @@ A field's values are the same in every shape that has it, so that shapes differ 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
 from analytics_assets.ingest.endpoints import ENDPOINTS, Column, DataType, Endpoint
+from analytics_assets.ingest.settings import Settings
 
 Row = dict[str, Any]
 
@@ -50,7 +51,7 @@ _TEN = (
     _Field(name="isVerified", data_type="bool", make=_at_times(lambda random: random.random() > 0.9)),  # noqa: PLR2004
     _Field(name="quality_score", data_type="bigint", make=lambda random: random.randint(-10, 10)),
 )
-_FIELDS = tuple(field.of(medium) for medium in _MEDIUMS for field in _TEN)
+_FIELDS = tuple(one.of(medium) for medium in _MEDIUMS for one in _TEN)
 _ONCE = {"correctionNote": "counted again"}
 
 
@@ -64,10 +65,21 @@ class Shape:
     once: bool = False
     is_bare: bool = False
     declares: bool = False
+    calls: Callable[[str], str] = str
+    """What the vendor calls a field."""
+    inside: str = ""
+    """The object that a row is in."""
+    answer: str = '{"data":[%b],"total":%d}'
+    """The body of an answer: its rows, and its total."""
+    lists: Mapping[str, str] = field(default_factory=dict)
+    """The settings that say how such an answer is read."""
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Return the four endpoints as the project is told of them."""
-        return tuple(self._told(endpoint) for endpoint in ENDPOINTS) if self.is_bare else ENDPOINTS
+        """Return the four endpoints as the project is told of them, by Python or by settings."""
+        if self.is_bare:
+            return tuple(self._told(endpoint) for endpoint in ENDPOINTS)
+        told = {endpoint.name: {"columns": self._columns(endpoint)} for endpoint in ENDPOINTS}
+        return Settings.model_validate({"endpoints": told}).resolved_endpoints
 
     def columns(self, tables: int) -> list[int]:
         """Return how many columns each of the first tables has to have, without dlt's own."""
@@ -78,20 +90,35 @@ class Shape:
         """Return a row of the shape, made of the sandbox's row."""
         random = Random(f"{endpoint.name}/{position}")  # noqa: S311 - reproducible, not secret
         made = {name: row[name] for name in (endpoint.id, endpoint.cursor)} if self.is_bare else dict(row)
-        made |= {field.name: field.make(random) for field in _FIELDS[: self.scalars]}
-        return made | _nested(random) if self.is_nested else made
+        made |= {one.name: one.make(random) for one in _FIELDS[: self.scalars]}
+        if self.is_nested:
+            made |= _nested(random)
+        made = {self.calls(name): value for name, value in made.items()}
+        return {self.inside: made} if self.inside else made
 
     def rare(self, row: Row) -> Row:
         """Return the one row of a table that is like no other, in the shape that has one."""
         return row | _ONCE if self.once else row
 
+    def _columns(self, endpoint: Endpoint) -> Row:
+        """Return the settings of the columns that the vendor has elsewhere than under their names."""
+        if self.inside:
+            paths = {column.name: {"from": f"{self.inside}.{column.name}"} for column in endpoint.sent_columns}
+            return {**paths, self.inside: {"ignore": True}}
+        names = {column.name: self.calls(column.name) for column in endpoint.sent_columns}
+        return {name: {"from": called} for name, called in names.items() if called != name}
+
     def _told(self, endpoint: Endpoint) -> Endpoint:
         told = _FIELDS[: self.scalars] if self.declares else ()
         columns = [
-            Column(name=field.name, data_type=field.data_type, description="Made up for the benchmark")
-            for field in told
+            Column(name=one.name, data_type=one.data_type, description="Made up for the benchmark") for one in told
         ]
         return replace(endpoint, columns=(endpoint.column(endpoint.id), endpoint.column(endpoint.cursor), *columns))
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def _nested(random: Random) -> Row:
@@ -111,6 +138,13 @@ SHAPES: Mapping[str, Shape] = {
     "extra50": Shape(what="50 undeclared columns", scalars=50),
     "nested": Shape(what="an undeclared object and list per row", is_nested=True),
     "bare10": Shape(what="nothing declared but id and cursor, 10 columns", scalars=10, is_bare=True),
+    "cms": Shape(
+        what="a CMS's answers: camel case, the total under meta",
+        calls=_camel,
+        answer='{"items":[%b],"meta":{"filter_count":%d}}',
+        lists={"data_selector": "items", "total_selector": "meta.filter_count"},
+    ),
+    "node": Shape(what="each row inside of an object", inside="node"),
     "ten10": Shape(what="the same 10 columns, declared", scalars=10, is_bare=True, declares=True),
 }
 

@@ -45,7 +45,14 @@ def values_at(path: str, rows: list[Row]) -> list[Any]:
     """
     if is_plain(path):
         return values_of(path, rows)
-    return list(map(_reader(path), rows))
+    if not _OF_JSONPATH.isdisjoint(path) or any(path in row for row in rows):
+        return list(map(_reader(path), rows))
+    # level by level, which takes half the time
+    first, *rest = path.split(_STEP)
+    values = values_of(first, rows)
+    for step in rest:
+        values = [value.get(step) if type(value) is dict else None for value in values]
+    return values
 
 
 def value_at(path: str, row: Row) -> object:

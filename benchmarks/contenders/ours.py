@@ -23,8 +23,9 @@ def load(task: Task) -> Mapping[str, Any]:
     if task.postgres:
         os.environ["DESTINATION__WAREHOUSE__DESTINATION_TYPE"] = "postgres"
     os.environ["DESTINATION__WAREHOUSE__CREDENTIALS"] = task.postgres or str(task.database)
-    settings = load_settings({"base_url": task.url, "max_concurrent_requests": task.in_flight})
-    chosen = SHAPES[task.shape].endpoints()[: task.tables]
+    shape = SHAPES[task.shape]
+    settings = load_settings({"base_url": task.url, "max_concurrent_requests": task.in_flight, **shape.lists})
+    chosen = shape.endpoints()[: task.tables]
     steps: dict[str, float] = {}
     peaks: dict[str, float] = {}
     for endpoint in chosen:

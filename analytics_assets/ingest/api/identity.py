@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics_assets.ingest import exact_json
-from analytics_assets.ingest.fields import is_plain, value_at
+from analytics_assets.ingest.fields import value_at, values_at
 
 
 def is_same(row: object, other: object, merge_key: tuple[str, ...]) -> bool:
@@ -43,9 +43,8 @@ def _whole(row: object) -> str | None:
 
 def id_hashes(rows: list[Any], merge_key: tuple[str, ...], position: int) -> list[int]:
     """Return what tells rows from each other, 64 bits each; a row without a usable id counts as itself."""
-    if len(merge_key) == 1 and is_plain(merge_key[0]):
-        (field,) = merge_key
-        ids = [row.get(field) if isinstance(row, dict) else None for row in rows]
+    if len(merge_key) == 1:
+        ids = values_at(merge_key[0], [row if isinstance(row, dict) else {} for row in rows])
     else:
         ids = [_id_of(row, merge_key) for row in rows]
     return [hash(str(one)) if isinstance(one, str | int) else hash((position + i,)) for i, one in enumerate(ids)]
