@@ -1,4 +1,4 @@
-"""Cuts the API key out of everything that is logged or raised about a request.
+"""Cuts the API key, and the tokens that it is exchanged for, out of everything that is logged or raised of a request.
 
 The key is also found where it is encoded: a text is decoded until nothing is left to decode, and what reads as the key
 then is cut out of the text as it was. Known are URL-encoding, the escapes of JSON and JavaScript, HTML's entities,
@@ -10,6 +10,7 @@ import functools
 import html
 import logging
 import re
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,6 +20,8 @@ import requests
 import urllib3
 
 REDACTED = "***"
+# Tokens that stay known beside the key: the newest, for each is one more thing to look for in every answer.
+_MOST_TOKENS = 16
 # How often text is decoded: more than any row of proxies encodes it, and a bound for text that is made to last.
 _TIMES = 8
 _WRITTEN = re.compile(
@@ -52,25 +55,47 @@ WIRE_LOGS = (
 )
 
 
+class _Forms:
+    """How secrets may be written."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        # the longest first, for one may be the beginning of another
+        readings = sorted({one for secret in secrets for one in _readings_of(secret)}, key=len)[::-1]
+        forms = "|".join(re.escape(reading).replace(r"\ ", "[ +]") for reading in readings)
+        self.any = re.compile(forms)
+        # a host's name may come back in lower case
+        self.any_in_any_case = re.compile(forms, re.IGNORECASE)
+        written = {form for secret in secrets for form in (secret, quote(secret, safe=""), quote_plus(secret))}
+        self.as_requests_write_them = sorted(written, key=len)[::-1]
+        self.plain_parts = [max(_PLAIN.findall(secret), key=len) for secret in secrets]
+        self.plain_parts_lower = [part.lower() for part in self.plain_parts]
+
+
 class Redactor:
-    """Replaces the key by ``***`` in what is said, and finds it in what came."""
+    """Replaces the key by ``***`` in what is said, and finds it in what came; and so with each other secret."""
 
     def __init__(self, key: str) -> None:
-        *_, decoded = _decoded(key)
-        # A key with an `&` or a `%` may read as another text itself; where little is left of it, that is no key.
-        readings = [key, decoded] if decoded != key and len(decoded) > len(key) / 2 else [key]
-        forms = "|".join(re.escape(reading).replace(r"\ ", "[ +]") for reading in readings)
-        self._key = re.compile(forms)
-        # a host's name may come back in lower case
-        self._key_in_any_case = re.compile(forms, re.IGNORECASE)
-        self._as_requests_write_it = sorted({key, quote(key, safe=""), quote_plus(key)}, key=len)[::-1]
-        self._plain_part = max(_PLAIN.findall(key), key=len)
+        self._secrets: tuple[str, ...] = (key,)
+        self._forms = _Forms(self._secrets)
+        self._lock = threading.Lock()
+
+    def add(self, secret: str) -> None:
+        """Know another secret from now on: a token, or the key that has replaced the first one.
+
+        It has to be known before it is sent. Of all that were added the newest 16 stay known.
+        """
+        with self._lock:
+            if secret not in self._secrets:
+                key, *others = self._secrets
+                self._secrets = (key, *others[1 - _MOST_TOKENS :], secret)
+                self._forms = _Forms(self._secrets)
 
     def __call__(self, text: str) -> str:
         """Return the text without the key."""
-        for form in self._as_requests_write_it:
+        forms = self._forms
+        for form in forms.as_requests_write_them:
             text = text.replace(form, REDACTED)
-        return self._without_key(text) if _may_hold(self._plain_part.lower(), text.lower()) else text
+        return _without(forms, text) if _may_hold(forms.plain_parts_lower, text.lower()) else text
 
     def is_in(self, body: bytes) -> bool:
         """Say whether the key stands in a response's body, or in a part of one.
@@ -78,9 +103,9 @@ class Redactor:
         Most have neither the plain part of it nor a letter that is encoded without need; a few searches show that.
         """
         # the key is ASCII, and so is all that is written for it
-        text = body.decode("latin-1")
-        return _may_hold(self._plain_part, text) and (
-            any(form in text for form in self._as_requests_write_it) or any(map(self._key.search, _decoded(text)))
+        text, forms = body.decode("latin-1"), self._forms
+        return _may_hold(forms.plain_parts, text) and (
+            any(form in text for form in forms.as_requests_write_them) or any(map(forms.any.search, _decoded(text)))
         )
 
     def log_record(self, record: logging.LogRecord) -> bool:
@@ -100,19 +125,6 @@ class Redactor:
             inner = inner.args[-1]
         return type(error)(self(f"{url}: {inner}"))
 
-    def _without_key(self, text: str) -> str:
-        found = {
-            (places[one.start()], places[one.end()])
-            for reading, places in _readings(text)
-            for one in self._key_in_any_case.finditer(reading)
-        }
-        pieces, end = [], 0
-        for start, stop in sorted(found):
-            if start >= end:
-                pieces += [text[end:start], REDACTED]
-            end = max(end, stop)
-        return "".join([*pieces, text[end:]])
-
 
 @functools.cache
 def redactor_of(key: str) -> Redactor:
@@ -126,9 +138,32 @@ def redactor_of(key: str) -> Redactor:
     return redact
 
 
-def _may_hold(plain_part: str, text: str) -> bool:
-    """Say whether a text has that part, or one that is encoded."""
-    return plain_part in text or any(mark in text and encoded.search(text) for mark, encoded in _PLAIN_ENCODED.items())
+def _without(forms: _Forms, text: str) -> str:
+    found = {
+        (places[one.start()], places[one.end()])
+        for reading, places in _readings(text)
+        for one in forms.any_in_any_case.finditer(reading)
+    }
+    pieces, end = [], 0
+    for start, stop in sorted(found):
+        if start >= end:
+            pieces += [text[end:start], REDACTED]
+        end = max(end, stop)
+    return "".join([*pieces, text[end:]])
+
+
+def _readings_of(secret: str) -> list[str]:
+    """Return a secret as it is, and as it reads where it looks as if it was encoded."""
+    *_, decoded = _decoded(secret)
+    # One with an `&` or a `%` may read as another text itself; where little is left of it, that is no secret.
+    return [secret, decoded] if decoded != secret and len(decoded) > len(secret) / 2 else [secret]
+
+
+def _may_hold(plain_parts: Sequence[str], text: str) -> bool:
+    """Say whether a text has one of these parts, or anything that is encoded."""
+    return any(part in text for part in plain_parts) or any(
+        mark in text and encoded.search(text) for mark, encoded in _PLAIN_ENCODED.items()
+    )
 
 
 def _decoded(text: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 import requests
@@ -193,3 +193,25 @@ def test_an_error_keeps_its_type_and_its_innermost_reason() -> None:
     assert type(redacted) is requests.exceptions.ChunkedEncodingError
     assert str(redacted) == "https://api.example.com/v1?api_key=***: [Errno 104] reset by ***"
     assert redacted.request is None
+
+
+def test_several_secrets_are_looked_for() -> None:
+    """A token is found beside the key, also encoded; one that begins with another is cut out whole."""
+    redact = Redactor(KEY)
+    redact.add("token-1234")
+    redact.add("token-1234-and-more")
+    assert redact(f"{KEY} token-1234 token-1234-and-more token%2d1234%2dand%2dmore") == "*** *** *** ***"
+    assert redact.is_in(b'{"next": "?t=token\\u002d1234"}')
+    assert redact.is_in(quote_plus(KEY).encode())
+    assert not redact.is_in(b"token 1234")
+
+
+def test_the_newest_tokens_stay_known_and_so_does_the_key() -> None:
+    """Each one takes time in every answer, so that there are at most sixteen."""
+    redact = Redactor(KEY)
+    for number in range(20):
+        redact.add(f"token-{number:04d}")
+        redact.add(f"token-{number:04d}")
+    known = [number for number in range(20) if redact(f"token-{number:04d}") == "***"]
+    assert known == list(range(4, 20))
+    assert redact(KEY) == "***"
