@@ -20,8 +20,9 @@ from analytics_assets.sandbox.asked import Asked, key_seen, path_without_key, wi
 from analytics_assets.sandbox.days import Row
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.shape import BadRequestError, Shape
+from analytics_assets.sandbox.tokens import Tokens
 
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED, _BAD = 401, 403, 404, 405, 400
+_UNAUTHORIZED, _NOT_FOUND, _NOT_ALLOWED, _BAD = 401, 404, 405, 400
 
 
 class Sandbox:
@@ -61,6 +62,7 @@ class Sandbox:
         self.on_request = on_request
         self.requests: list[Asked] = []
         self.max_in_flight = 0
+        self.tokens = Tokens()
         self._in_flight = 0
         self._made_up = rows is None
         self._cut: dict[tuple[object, ...], tuple[object, list[Any]]] = {}
@@ -108,7 +110,9 @@ class Sandbox:
         self.requests.append(asked)
         if self.on_request:
             self.on_request(asked)
-        response = await self._choose(request, endpoint, params, headers)
+        sells_tokens = self.shape.key_location == "oauth2" and request.url.path == self.shape.oauth_path
+        answering = self._token(request, headers) if sells_tokens else self._choose(request, endpoint, params, headers)
+        response = await answering
         if place < len(self.requests) and self.requests[place] is asked:
             self.requests[place] = replace(asked, status=response.status_code)
         return response
@@ -120,9 +124,8 @@ class Sandbox:
             return _refusal(_NOT_FOUND, "no such path")
         if request.method != "GET":
             return _refusal(_NOT_ALLOWED, "only GET is allowed", {"allow": "GET"})
-        key = self.shape.key_sent(params, headers)
-        if key != self.shape.key:
-            return _refusal(_FORBIDDEN, "wrong API key") if key else _refusal(_UNAUTHORIZED, "no API key")
+        if refusal := self._not_let_in(self.shape.key_sent(params, headers)):
+            return refusal
         try:
             self.shape.check_required(params)
             offset, limit = self.shape.page(params)
@@ -138,6 +141,27 @@ class Sandbox:
             if response is not None:
                 return response
         return Response(answer.body(), media_type="application/json")
+
+    def _not_let_in(self, key: str | None) -> Response | None:
+        if self.shape.key_location == "oauth2":
+            good = self.tokens.lets_in(key)
+            return None if good else _refusal(_UNAUTHORIZED, "no token that is good", {"www-authenticate": "Bearer"})
+        if key == self.shape.key:
+            return None
+        wrong = _refusal(self.shape.wrong_key_status, "wrong API key")
+        return wrong if key else _refusal(_UNAUTHORIZED, "no API key")
+
+    async def _token(self, request: Request, headers: Mapping[str, str]) -> Response:
+        if request.method != "POST":
+            return _refusal(_NOT_ALLOWED, "only POST is allowed", {"allow": "POST"})
+        answer = Answer(endpoint="token", url=str(request.url), shape=self.shape, rows=(), offset=0, limit=0)
+        for fault in list(self.faults):
+            # one without an endpoint is meant for rows
+            response = await fault.apply(answer) if fault.endpoint == "token" and fault.takes(answer) else None
+            if response is not None:
+                return response
+        status, body = self.tokens.ask(self.shape, await request.body(), headers)
+        return Response(orjson.dumps(body), status, {"cache-control": "no-store"}, media_type="application/json")
 
     def _select(self, endpoint: str, start: dt.datetime | None, end: dt.datetime | None) -> Sequence[Any]:
         if self._made_up:

@@ -41,7 +41,9 @@ def path_without_key(path: str, shape: Shape) -> str:
 def key_seen(params: Mapping[str, str], headers: Mapping[str, str], shape: Shape) -> str | None:
     """Say where the request carried a key: anything in its proper place, or the right key in a wrong one."""
     if shape.key_sent(params, headers) is not None:
-        return "bearer" if shape.key_location == "bearer" else f"{shape.key_location}:{shape.key_name.lower()}"
+        return (
+            "bearer" if shape.key_location in {"bearer", "oauth2"} else f"{shape.key_location}:{shape.key_name.lower()}"
+        )
     for name, value in params.items():
         if value == shape.key:
             return f"query:{name}"

@@ -26,16 +26,24 @@ class BadRequestError(ValueError):
 class Shape:
     """One vendor's dialect.
 
-    ``key_name`` is the query parameter or header that carries the key; ``bearer`` does not use it. ``data_path`` and
-    ``total_path`` may be dotted (``result.items``); without ``total_path`` the answer has no total. A bigger limit than
-    ``max_page_size`` is cut without a word. ``window_format`` is an ISO 8601 moment with its offset, an ISO date
-    (midnight UTC; an inclusive end takes in that whole day) or whole seconds since 1970. ``require_params`` must be
-    sent as given. ``ValueError`` when the key is empty.
+    ``key_name`` is the query parameter or header that carries the key; ``bearer`` does not use it. With ``oauth2`` the
+    key is the secret of ``client_id``: a POST to ``oauth_path`` with it and ``token_params`` is given a token, which is
+    good for ``token_seconds`` and ``token_requests`` (``None``: for ever). ``data_path`` and ``total_path`` may be
+    dotted (``result.items``); without ``total_path`` the answer has no total. A bigger limit than ``max_page_size`` is
+    cut without a word. ``window_format`` is an ISO 8601 moment with its offset, an ISO date (midnight UTC; an inclusive
+    end takes in that whole day) or whole seconds since 1970. ``require_params`` must be sent as given. ``ValueError``
+    when the key is empty.
     """
 
     key: str = field(default="sandbox-key", repr=False)
-    key_location: Literal["query", "header", "bearer"] = "query"
+    key_location: Literal["query", "header", "bearer", "oauth2"] = "query"
     key_name: str = "api_key"
+    wrong_key_status: int = 403
+    oauth_path: str = "/oauth/token"
+    client_id: str = "sandbox-client"
+    token_params: Mapping[str, str] = field(default_factory=dict)
+    token_seconds: float | None = 3600
+    token_requests: int | None = None
     paths: Mapping[str, str] = field(default_factory=lambda: {known.name: known.path for known in ENDPOINTS})
     cursors: Mapping[str, str] = field(default_factory=lambda: {known.name: known.cursor or "" for known in ENDPOINTS})
     data_path: str = "data"
@@ -62,7 +70,7 @@ class Shape:
                 return params.get(self.key_name)
             case "header":
                 return headers.get(self.key_name.lower())
-            case "bearer":
+            case "bearer" | "oauth2":
                 scheme, _, token = headers.get("authorization", "").partition(" ")
                 return token if scheme.lower() == "bearer" else None
 

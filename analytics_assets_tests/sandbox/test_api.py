@@ -105,6 +105,42 @@ def test_the_key(start: Start, shape: Shape, right: dict[str, Any], wrong: dict[
     assert "Bearer" not in repr(log)
 
 
+def test_tokens(start: Start) -> None:
+    """A client gets one by its form or by Basic, and it is good for some requests and some time; none is logged."""
+    shape = Shape(key="k/1 of ours", key_location="oauth2", token_params={"scope": "a b"}, token_requests=2)
+    server = start(rows={}, shape=shape)
+    form = {"grant_type": "client_credentials", "scope": "a b"}
+    client = {"client_id": "sandbox-client", "client_secret": "k/1 of ours"}
+    url = f"{server.url}/oauth/token"
+
+    def ask_for(auth: tuple[str, str] | None = None, **form: str) -> requests.Response:
+        return requests.post(url, data=form, auth=auth, timeout=10)
+
+    def get(token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.get(f"{server.url}/v1/stories?limit=1&offset=0", headers=headers, timeout=10).status_code
+
+    assert ask_for(**form, **client).json() == {
+        "access_token": "sandbox-token-0001",
+        "token_type": "Bearer",
+        "expires_in": 3600,
+    }
+    assert ask_for(("sandbox-client", "k/1 of ours"), **form).json()["access_token"] == "sandbox-token-0002"
+    refused = [
+        ask_for(**form, **client | {"client_secret": "no"}),
+        ask_for(("sandbox-client", "no"), **form),
+        ask_for(**client, scope="a b"),
+        ask_for(**form | {"scope": "c"}, **client),
+        requests.get(url, timeout=10),
+    ]
+    assert [answer.status_code for answer in refused] == [401, 401, 400, 400, 405]
+    assert [get("sandbox-token-0001") for _ in range(3)] == [200, 200, 401]
+    assert get("k/1 of ours") == 401
+    server.sandbox.tokens.revoke()
+    assert get("sandbox-token-0002") == 401
+    assert not [secret for secret in ("k/1", "k%2F1", "sandbox-token") if secret in repr(server.sandbox.requests)]
+
+
 WINDOWS = [
     ("datetime", "exclusive", "2025-03-01T05:00:00Z", "2025-03-01T08:00:00+00:00", ["s005", "s006", "s007"]),
     ("datetime", "exclusive", "2025-03-01T07:00:00+02:00", "2025-03-01T05:00:00.5Z", ["s005"]),
