@@ -17,6 +17,7 @@ from analytics_assets.ingest.configured import SettingError
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import Problem, causes, explain
 from analytics_assets.ingest.load import open_pipeline
+from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.window import Window
 from analytics_assets.partitions import partition_keys_of, slices_of
 from analytics_assets.resources import AnalyticsApi
@@ -74,6 +75,8 @@ class EndpointLoad:
     api: AnalyticsApi
     loader: DltLoader
     config: SyncConfig
+    checked_by: Settings
+    """The settings that the asset's checks were made with."""
 
     def materialize(self) -> dg.MaterializeResult[Any]:
         """Load, and return what Dagster's catalogue is to say of it; raises ``ApiError`` (cancelled) after a signal."""
@@ -81,7 +84,7 @@ class EndpointLoad:
             loaded = self.run()
             days, reports = partition_keys_of(self.context), [part.report for part in loaded]
             give_each_day_its_own(self.context, dg.AssetKey(self.endpoint.name), days, loaded)
-            checked = check_results(self.endpoint, reports)
+            checked = check_results(self.endpoint, self.checked_by, reports)
             for check in checked:
                 if not check.passed:
                     said = check.description or "see its metadata"
@@ -161,14 +164,17 @@ def say_why(context: dg.HookContext) -> None:
 
 
 def build_asset(
-    endpoint: Endpoint, partitions: dg.PartitionsDefinition, retry_policy: dg.RetryPolicy = STEP_RETRIES
+    endpoint: Endpoint,
+    settings: Settings,
+    partitions: dg.PartitionsDefinition,
+    retry_policy: dg.RetryPolicy = STEP_RETRIES,
 ) -> dg.AssetsDefinition:
     """Return the asset of an endpoint: a step of its own, daily partitions, a range in a single run."""
 
     @dg.multi_asset(
         name=endpoint.name,
         specs=[EndpointTranslator(endpoint).get_asset_spec()],
-        check_specs=check_specs(endpoint),
+        check_specs=check_specs(endpoint, settings),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=retry_policy,
@@ -181,7 +187,7 @@ def build_asset(
         dlt_loader: DltLoader,
     ) -> Iterator[dg.MaterializeResult[Any]]:
         try:
-            result = EndpointLoad(endpoint, context, analytics_api, dlt_loader, config).materialize()
+            result = EndpointLoad(endpoint, context, analytics_api, dlt_loader, config, settings).materialize()
         except Exception as error:
             os.environ.setdefault(_TAIL_WAIT, "1")
             problem = explain(error)

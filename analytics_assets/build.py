@@ -7,6 +7,7 @@ import dagster as dg
 
 from analytics_assets.assets import STEP_RETRIES, build_asset
 from analytics_assets.ingest.configured import load_settings
+from analytics_assets.ingest.key import key_end
 from analytics_assets.ingest.warehouse.destination import settings_to_doubt
 from analytics_assets.jobs import check_connection, estimate, load_all
 from analytics_assets.partitions import daily_partitions
@@ -27,9 +28,11 @@ def build_definitions(
     settings = load_settings()
     for sentence in settings_to_doubt():
         _LOG.warning(sentence)
+    if end := key_end(settings):
+        _LOG.warning(end)
     partitions = daily_partitions(settings)
     return dg.Definitions(
-        assets=[build_asset(endpoint, partitions, retry_policy) for endpoint in settings.resolved_endpoints],
+        assets=[build_asset(endpoint, settings, partitions, retry_policy) for endpoint in settings.resolved_endpoints],
         jobs=[load_all, check_connection, estimate],
         schedules=[daily_load(settings, partitions)],
         # one process: DuckDB has one writer, and steps that are processes pay Python's start-up each

@@ -6,7 +6,9 @@ from collections import Counter
 import dagster as dg
 
 from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.key import key_end
 from analytics_assets.ingest.report import WindowReport, undeclared_columns
+from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table.names import shown
 
 _DAY = dt.timedelta(days=1)
@@ -17,9 +19,15 @@ _WHY_OUTSIDE = (
 )
 
 
-def check_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
-    """Return the checks of an endpoint's asset."""
+def check_specs(endpoint: Endpoint, settings: Settings) -> list[dg.AssetCheckSpec]:
+    """Return the checks of an endpoint's asset; there is one of the key where the settings say when that ends."""
+    key = dg.AssetCheckSpec(
+        "key_valid",
+        asset=endpoint.name,
+        description="The API key is good for more than 14 days, by the setting key_expires_on.",
+    )
     return [
+        *([key] if settings.key_expires_on else []),
         dg.AssetCheckSpec(
             "no_rows_rejected",
             asset=endpoint.name,
@@ -44,12 +52,13 @@ def check_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def check_results(endpoint: Endpoint, reports: list[WindowReport]) -> list[dg.AssetCheckResult]:
-    """Return the results for the windows that were loaded.
+def check_results(endpoint: Endpoint, settings: Settings, reports: list[WindowReport]) -> list[dg.AssetCheckResult]:
+    """Return the results for the windows that were loaded; ``settings`` are those that the specs were made with.
 
     What was found stands in each one's description, whether it passed or not: of JSON the UI shows only a button.
     """
-    return [_rejected(endpoint, reports), _columns(endpoint, reports), _window(reports)]
+    key = [_key(settings)] if settings.key_expires_on else []
+    return [*key, _rejected(endpoint, reports), _columns(endpoint, reports), _window(reports)]
 
 
 def _result(name: str, odd: list[str], fine: str, metadata: dict[str, str | int]) -> dg.AssetCheckResult:
@@ -60,6 +69,12 @@ def _result(name: str, odd: list[str], fine: str, metadata: dict[str, str | int]
         description=" ".join(odd) if odd else fine,
         metadata={key: value for key, value in metadata.items() if value != ""},
     )
+
+
+def _key(settings: Settings) -> dg.AssetCheckResult:
+    end, day = key_end(settings), str(settings.key_expires_on)
+    odd = [f"{str(end)[:1].upper()}{str(end)[1:]}."] if end else []
+    return _result("key_valid", odd, f"The API key ends on {day}.", {"key_expires_on": day})
 
 
 def _rejected(endpoint: Endpoint, reports: list[WindowReport]) -> dg.AssetCheckResult:

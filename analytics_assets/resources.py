@@ -12,9 +12,10 @@ from pydantic import Field, create_model
 
 from analytics_assets.ingest.collector import collector_at_rest
 from analytics_assets.ingest.configured import SettingError, load_settings, origin_of
-from analytics_assets.ingest.connection import Verdict, check_endpoint, check_warehouse
+from analytics_assets.ingest.connection import Verdict, check_endpoint, check_key, check_warehouse
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.estimate import Estimate, estimate_window
+from analytics_assets.ingest.key import key_end
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
@@ -25,7 +26,7 @@ from analytics_assets.timeline import put_on_timeline
 _PAGE = (
     "The social analytics API, and the settings as they were when the definitions were loaded. Each run reads them "
     "anew when it begins, and a field that is filled in for a single run overrides them. The key is none of them: it "
-    "comes from `API_KEY` or `.dlt/secrets.toml`.\n\n"
+    "comes from `API_KEY`, `.dlt/secrets.toml` or the file that `key_file` names.\n\n"
 )
 
 
@@ -47,7 +48,7 @@ class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is h
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
         """Give the resource to a run and put that on the timeline; the garbage collector rests until the run ends.
 
-        The run's log begins with names that look like settings but are not.
+        The run's log begins with names that look like settings but are not, and says of the key if it is about to end.
         """
         if context.run and context.instance:
             put_on_timeline(context.run, context.instance)
@@ -56,6 +57,8 @@ class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is h
             with contextlib.suppress(SettingError):
                 for sentence in settings_to_doubt():
                     context.log.warning(sentence)
+                if end := key_end(self.settings()):
+                    context.log.warning(str(end))
         with collector_at_rest():
             yield self
 
@@ -72,12 +75,13 @@ class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is h
     def check_connection(self) -> list[Verdict]:
         """Ask each endpoint for a row and its day, and open the warehouse; return a worded verdict for each.
 
-        What API and warehouse do raises nothing.
+        There is one of the key too, where it has ended or is about to. What API and warehouse do raises nothing.
         """
         settings = self.settings()
         return [
             *(check_endpoint(endpoint, settings.of(endpoint)) for endpoint in settings.resolved_endpoints),
             check_warehouse(settings),
+            *check_key(settings),
         ]
 
     def estimate(self, window: Window) -> list[Estimate]:
@@ -96,6 +100,7 @@ def described_api(settings: Settings) -> AnalyticsApi:
     own = {name: one.model_dump(mode="json", exclude_unset=True) for name, one in settings.endpoints.items()}
     values["endpoints"] = own
     # one of them may be a token
+    values["token_params"] = dict.fromkeys(values["token_params"], "***")
     for lists in (values, *(one for one in own.values() if "extra_params" in one)):
         lists["extra_params"] = dict.fromkeys(lists["extra_params"], "***")
     told = {name: (json.dumps(value), origin_of(name)) for name, value in values.items()}

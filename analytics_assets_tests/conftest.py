@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from analytics_assets.ingest.api import budget, retries
+from analytics_assets.ingest.api import budget, retries, tokens
 from analytics_assets_tests.project import KEY, Project, reload_settings
 from analytics_assets_tests.warehouses import postgres, postgres_server, warehouse
 
@@ -39,6 +39,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("API_KEY", KEY)
     reload_settings()
+    # a process has one token of a client; not all the tests that it runs
+    tokens.token_of.cache_clear()
     with ExitStack() as running:
         yield Project(tmp_path, monkeypatch, running)
 

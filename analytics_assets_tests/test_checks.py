@@ -1,5 +1,7 @@
 """The checks of an asset: when they warn, and what they say. How rows come to be odd: `reliability/test_rows.py`."""
 
+import datetime as dt
+
 import dagster as dg
 import pytest
 
@@ -209,3 +211,25 @@ def test_an_empty_day_between_full_ones_warns(project: Project) -> None:
     alone = checks_of(project.materialize(day="2025-03-02"))["window_as_expected"]
     assert not alone.passed
     assert "2 rows of the day before and 2 of the day after" in alone.description
+
+
+@pytest.mark.parametrize(("days", "passed"), [(30, True), (14, False)])
+def test_the_end_of_the_key_is_a_check(
+    project: Project,
+    days: int,
+    passed: bool,  # noqa: FBT001 - a parameter of the test
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With the day in its description; it warns two weeks ahead and goes on warning, and so does the run's log."""
+    project.serve(rows={"stories": window_rows(3)})
+    day = dt.datetime.now(dt.UTC).date() + dt.timedelta(days)
+    project.configure(key_expires_on=day)
+    instance = project.instance()
+    result = project.materialize(instance=instance)
+    assert result.success
+    (check,) = (found for found in result.get_asset_check_evaluations() if found.check_name == "key_valid")
+    assert (check.passed, check.severity) == (passed, dg.AssetCheckSeverity.WARN)
+    assert f"{day}" in str(check.description)
+    said = [log.user_message for log in instance.all_logs(result.run_id) if "the API key" in log.user_message]
+    assert bool(said) is not passed
+    assert ("the API key" in caplog.text) is not passed

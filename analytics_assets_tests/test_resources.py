@@ -6,8 +6,9 @@ import dagster as dg
 import pytest
 
 from analytics_assets.build import build_definitions
-from analytics_assets.ingest.configured import KEY_NAME, SettingError, load_settings
+from analytics_assets.ingest.configured import SettingError, load_settings
 from analytics_assets.ingest.endpoints import ENDPOINTS
+from analytics_assets.ingest.setting_names import KEY_NAME
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.resources import AnalyticsApi, described_api
 from analytics_assets.sandbox.faults import Fault

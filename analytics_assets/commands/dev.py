@@ -18,7 +18,8 @@ from pathlib import Path
 import filelock
 
 from analytics_assets.commands.here import enter_project, refuse_arguments
-from analytics_assets.ingest.configured import SettingError, load_key, load_settings
+from analytics_assets.ingest.configured import SettingError, load_settings
+from analytics_assets.ingest.key import load_key
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.warehouse.destination import check_destination
 from analytics_assets.sandbox.app import Sandbox
@@ -126,6 +127,8 @@ def _api(running: contextlib.ExitStack) -> str:
     try:
         key = load_key(settings)
     except SettingError:
+        if settings.key_file:
+            raise
         key = os.environ["API_KEY"] = Shape().key
     server = running.enter_context(_sandbox(Sandbox(shape=Shape(key=key))))
     os.environ["ANALYTICS_API__BASE_URL"] = server.url

@@ -10,8 +10,9 @@ from analytics_assets.assets import STEP_RETRIES
 from analytics_assets.commands.ending import CommandError, end, exit_code_of
 from analytics_assets.commands.here import enter_project, refuse_arguments
 from analytics_assets.commands.loading import WHEN_STOPPED, load_and_show, open_console
-from analytics_assets.ingest.configured import load_key, load_settings
+from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.estimate import day_named
+from analytics_assets.ingest.key import load_key
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.partitions import daily_partitions
 

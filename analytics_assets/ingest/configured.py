@@ -1,35 +1,28 @@
-"""Reads the settings and the key; nothing else does.
+"""Reads the settings; nothing else does. The key is read by ``key.py``.
 
 Precedence, weakest first: the defaults of ``Settings``, ``[analytics_api]`` in ``.dlt/config.toml``, the environment
 (``ANALYTICS_API__PAGE_SIZE=50``). dlt's own providers do the looking up.
 """
 
-import datetime as dt
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import dlt
 from dlt.common.runtime import run_context
 from pydantic import BaseModel, ValidationError
 
 from analytics_assets.ingest.endpoint_settings import EndpointSettings
-from analytics_assets.ingest.misspelt import given_names, given_variables, looks_like, misplaced_names
+from analytics_assets.ingest.misspelt import given_names, given_variables, misplaced_names
 from analytics_assets.ingest.setting_names import (
-    KEY_NAME,
     SECTION,
-    WHERE_THE_KEY_GOES,
     endpoint_names,
     no_such_setting,
     setting_names,
 )
 from analytics_assets.ingest.settings import Settings
-
-_SHORTEST_KEY = 8
-_SHORTEST_SALT = 16
 
 
 class SettingError(ValueError):
@@ -64,73 +57,6 @@ def origin_of(name: str) -> str:
     if found:
         return f"from {', '.join(found)}"
     return "from .dlt/config.toml" if dlt.config.get(f"{SECTION}.{name}") is not None else "default"
-
-
-def load_key(settings: Settings) -> str:
-    """Read the API key, at run time, from ``dlt.secrets["api_key"]``: ``API_KEY`` or ``.dlt/secrets.toml``.
-
-    Raises ``SettingError`` when there is none or it is blank, and when it is no secret: too short, a date, or a part of
-    the settings or of the data's names. To keep such a key out of everything would take these out as well.
-    """
-    # `.get(…, str)`, for `dlt.secrets[...]` guesses types: a key `0012` would become the number 12
-    key = dlt.secrets.get(KEY_NAME, str)
-    if not key or not key.strip():
-        raise SettingError(f"no API key: set {WHERE_THE_KEY_GOES}.{_misplaced_key()}")
-    key = key.strip()
-    if not (key.isascii() and key.isprintable()):
-        # http.client would quote the whole key in its error
-        msg = "the API key has a line break or a non-ASCII character: copy it again into API_KEY or .dlt/secrets.toml"
-        raise SettingError(msg)
-    if reason := _why_no_secret(key, settings):
-        raise SettingError(f"the API key {reason}")
-    return key
-
-
-def load_salt() -> str:
-    """Read what personal data are hashed with, from ``dlt.secrets["hash_salt"]``; raises ``SettingError`` without it.
-
-    With another one, all values get other hashes.
-    """
-    salt = dlt.secrets.get("hash_salt", str)
-    if not salt or len(salt.strip()) < _SHORTEST_SALT:
-        where = 'the environment variable HASH_SALT, or hash_salt = "…" at the top of .dlt/secrets.toml'
-        what = f"a column has hash = true, and there is no salt of {_SHORTEST_SALT} characters or more for it"
-        raise SettingError(f"{what}: set {where}, to something random, and keep it")
-    return salt.strip()
-
-
-def _why_no_secret(key: str, settings: Settings) -> str | None:
-    """Say why a key is none that could be kept secret, without a word of it; ``None`` where it could be."""
-    advice = "It could not be told apart from the data, and so not be kept out of tables and logs. Get another key"
-    if len(key) < _SHORTEST_KEY:
-        return f"has fewer than {_SHORTEST_KEY} characters. {advice}"
-    if _is_date(key):
-        return f"is a date. {advice}"
-    for endpoint in settings.resolved_endpoints:
-        if any(key in text for text in (endpoint.name, endpoint.path, *(column.name for column in endpoint.columns))):
-            return f"is the name of an endpoint, a path or a column, or a part of one. {advice}"
-    for name, value in settings.model_dump().items():
-        if any(key in text or key in unquote(text) for text in _texts(value)):
-            return f"is also part of the setting {name}, which logs and tables show. Remove it there"
-    return None
-
-
-def _is_date(text: str) -> bool:
-    try:
-        dt.datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _texts(value: object) -> Iterator[str]:
-    """Yield all that stands in a setting's value."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield str(name)
-            yield from _texts(inner)
-    else:
-        yield str(value)
 
 
 def _configured(model: type[BaseModel], sections: tuple[str, ...]) -> dict[str, Any]:
@@ -175,16 +101,6 @@ def misplaced_settings() -> list[str]:
         folder = Path(run_context.active().settings_dir).absolute()
         sentences.append(f"No settings in {folder}: they are the defaults, but for what the environment says.")
     return sentences
-
-
-def _misplaced_key() -> str:
-    """Say which names look as if the key had been put there."""
-    found = [
-        str(given)
-        for given in given_names()
-        if any(looks_like("_".join(given.path), name) for name in (KEY_NAME, f"{SECTION}_key", f"{SECTION}_{KEY_NAME}"))
-    ]
-    return f" What is set is {' and '.join(found)}." if found else ""
 
 
 def _in_words(error: ValidationError) -> str:

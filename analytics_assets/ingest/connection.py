@@ -9,6 +9,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import Kind, RefusedError, WindowMovedError, causes, explain
+from analytics_assets.ingest.key import key_end
 from analytics_assets.ingest.load import open_warehouse
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.settings import Settings
@@ -30,6 +31,8 @@ class Verdict:
     """Its name, or ``warehouse``."""
     kind: Kind | None
     message: str
+    is_warning: bool = False
+    """Whether nothing is wrong yet, but will be."""
 
     @property
     def is_fine(self) -> bool:
@@ -37,7 +40,7 @@ class Verdict:
         return self.kind is None
 
     def __str__(self) -> str:
-        return f"{self.endpoint}: {self.message if self.kind else f'fine: {self.message}'}"
+        return f"{self.endpoint}: {self.message if self.kind or self.is_warning else f'fine: {self.message}'}"
 
 
 def check_endpoint(endpoint: Endpoint, settings: Settings) -> Verdict:
@@ -66,6 +69,16 @@ def check_endpoint(endpoint: Endpoint, settings: Settings) -> Verdict:
     if settings.total_selector:
         no_total += f" (the answer has no {settings.total_selector!r}: setting total_selector)"
     return Verdict(endpoint.name, None, no_total if first.total is None else f"{first.total:,} rows in all")
+
+
+def check_key(settings: Settings) -> list[Verdict]:
+    """Return a verdict on a key that has ended, or does so soon; no request is made for it."""
+    end = key_end(settings)
+    if end is None:
+        return []
+    return [
+        Verdict("key", "setting", f"setting: {end}") if end.is_over else Verdict("key", None, f"{end}", is_warning=True)
+    ]
 
 
 def check_warehouse(settings: Settings, log: logging.Logger = _LOG) -> Verdict:

@@ -29,7 +29,9 @@ Kind = Literal[
 _ADVICE: Mapping[str, str] = {
     **database_errors.ADVICE,
     "unreachable": "Check base_url, the network and the API's status page.",
-    "key refused": "Check API_KEY (or api_key in .dlt/secrets.toml), and the settings key_location and key_name.",
+    "key refused": (
+        "Check API_KEY (or api_key in .dlt/secrets.toml, or key_file), and the settings key_location and key_name."
+    ),
     "path not found": "Check base_url and the endpoint's path (analytics_api.endpoints.<name>.path).",
     "API failing": "Run it again later, or ask more slowly (max_requests_per_second).",
     "request refused": "Check the settings that name the parameters, and the API's documentation.",

@@ -13,7 +13,7 @@ SECTION = "analytics_api"
 KEY_NAME = "api_key"
 WHERE_THE_KEY_GOES = 'the environment variable API_KEY, or api_key = "…" at the top of .dlt/secrets.toml'
 # what somebody calls a key who looks for a setting to put it into
-_KEY_LIKE = (KEY_NAME, "key", "token", "api_token", "access_token", "secret", "password")
+_KEY_LIKE = (KEY_NAME, "key", "token", "api_token", "access_token", "secret", "client_secret", "password")
 # endpoints.stories.path
 _PARTS_OF_A_FIELD = 3
 

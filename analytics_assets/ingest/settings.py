@@ -65,10 +65,11 @@ class Settings(ListSettings, ApiSettings):
 
     @model_validator(mode="after")
     def _sends_no_key_in_clear(self) -> Self:
-        parts = urlsplit(self.base_url)
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not self.allow_http:
-            msg = "base_url: plain http would send the key in clear; use https, or set allow_http = true"
-            raise ValueError(msg)
+        for name, url in {"base_url": self.base_url, "token_url": self.token_url}.items():
+            parts = urlsplit(url)
+            if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not self.allow_http:
+                msg = f"{name}: plain http would send the key in clear; use https, or set allow_http = true"
+                raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

@@ -12,9 +12,9 @@ from dlt.sources.rest_api.typing import AuthConfig, EndpointResource, RESTAPICon
 from analytics_assets.ingest.api.adapter import WireCounts
 from analytics_assets.ingest.api.pagination import ProvenOffsetPaginator, WindowPages
 from analytics_assets.ingest.api.session import open_session
-from analytics_assets.ingest.configured import load_key, load_salt
 from analytics_assets.ingest.departures import read_type_hints_once
 from analytics_assets.ingest.endpoints import READ_AT, Column, Endpoint
+from analytics_assets.ingest.key import load_key, load_salt
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table.extra import COMPUTED_HINT
@@ -110,7 +110,10 @@ def _column(column: Column) -> TColumnSchema:
     return cast("TColumnSchema", hints | computed)
 
 
-def _auth(settings: Settings, key: str) -> AuthConfig:
+def _auth(settings: Settings, key: str) -> AuthConfig | None:
+    if settings.key_location == "oauth2":
+        # a token goes into each request when it is sent: `api/credentials.py`
+        return None
     if settings.key_location == "bearer":
         return {"type": "bearer", "token": key}
     return {"type": "api_key", "name": settings.key_name, "api_key": key, "location": settings.key_location}

@@ -1,12 +1,15 @@
 """Where a setting and the key come from, and how a wrong one is told."""
 
 import datetime as dt
+import re
+import textwrap
 from pathlib import Path
 
 import pytest
 
-from analytics_assets.ingest.configured import SettingError, load_key, load_settings, misplaced_settings
+from analytics_assets.ingest.configured import SettingError, load_settings, misplaced_settings
 from analytics_assets.ingest.endpoint_settings import EndpointSettings
+from analytics_assets.ingest.key import load_key
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
 from analytics_assets_tests.project import KEY, WINDOW, Project, endpoint_of, reload_settings, stories
@@ -17,6 +20,8 @@ VALUES: dict[str, tuple[str, object]] = {
     "allow_http": ("true", True),
     "key_location": ("bearer", "bearer"),
     "key_name": ("0012", "0012"),
+    "key_file": ("/run/secrets/api_key", "/run/secrets/api_key"),
+    "key_expires_on": ("2026-03-31", dt.date(2026, 3, 31)),
     "data_selector": ("result.items", "result.items"),
     "total_selector": ("$.meta.total", "$.meta.total"),
     "offset_param": ("page[offset]", "page[offset]"),
@@ -44,11 +49,22 @@ VALUES: dict[str, tuple[str, object]] = {
     "timezone": ("America/New_York", "America/New_York"),
 }
 
+# what has a meaning only with oauth2: what belongs to it, and the value in TOML
+OAUTH2: dict[str, tuple[str, object, str]] = {
+    "token_url": ("https://login.example.com/oauth/token/", "https://login.example.com/oauth/token/", ""),
+    "client_id": ("0012", "0012", ""),
+    "client_auth": ("basic", "basic", ""),
+    "token_params": ('{"scope": "a b"}', {"scope": "a b"}, '{ scope = "a b" }'),
+}
 
 WRONG = {
     "base_url": "example.com",
     "allow_http": "perhaps",
     "key_location": "cookie",
+    "key_expires_on": "in spring",
+    "token_url": "login.example.com",
+    "token_params": "scope=a",
+    "client_auth": "digest",
     "page_size": "0",
     "window_format": "iso",
     "window_end": "open",
@@ -72,7 +88,7 @@ def _set_in_file(project: Project, file: str, line: str) -> None:
 
 def test_every_setting_is_tried_here() -> None:
     """A new setting gets a line in the table above."""
-    assert {*VALUES, "endpoints"} == set(Settings.model_fields)
+    assert {*VALUES, *OAUTH2, "endpoints"} == set(Settings.model_fields)
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -95,6 +111,73 @@ def test_every_setting_can_be_an_environment_variable(project: Project, name: st
     text, value = VALUES[name]
     project.configure(**{name: text})
     assert getattr(load_settings(), name) == value
+
+
+@pytest.mark.parametrize("place", ["config.toml", "environment"])
+def test_what_oauth2_takes_is_set_from_file_and_environment(project: Project, place: str) -> None:
+    """Together, for each of them has a meaning only with the others."""
+    if place == "environment":
+        project.configure(key_location="oauth2", **{name: text for name, (text, *_) in OAUTH2.items()})
+    else:
+        lines = [f"{name} = {toml or repr(text)}" for name, (text, _, toml) in OAUTH2.items()]
+        _set_in_file(project, "config.toml", "\n".join(['key_location = "oauth2"', *lines]))
+    settings = load_settings()
+    assert {name: getattr(settings, name) for name in OAUTH2} == {name: value for name, (_, value, _) in OAUTH2.items()}
+
+
+@pytest.mark.parametrize(
+    ("given", "refusal"),
+    [
+        ({"key_location": "oauth2"}, 'key_location = "oauth2" needs client_id and token_url as well'),
+        ({"key_location": "oauth2", "client_id": "me"}, 'key_location = "oauth2" needs token_url as well'),
+        ({"token_url": "https://x.example/t", "client_id": "me"}, "client_id and token_url has a meaning only with"),
+        ({"key_location": "bearer", "token_params": {"scope": "a"}}, "the key would be sent as it is"),
+        (
+            {"key_location": "oauth2", "client_id": "me", "token_url": "http://login.example.com/t"},
+            "token_url: plain http would send the key in clear",
+        ),
+        ({"token_url": f"https://x.example/t?client_secret={KEY}"}, "without a query, fragment or user name"),
+        ({"token_params": {"client_secret": "x"}}, "the client secret is the key"),
+        ({"token_params": {"client_id": "x"}}, "client_id is a setting"),
+    ],
+)
+def test_half_of_oauth2_is_refused(project: Project, given: dict[str, object], refusal: str) -> None:
+    """Else the client's secret would go to the API as a key, or to nobody; what is refused does not repeat it."""
+    project.configure(**given)
+    with pytest.raises(SettingError) as caught:
+        load_settings()
+    assert refusal in str(caught.value)
+    assert KEY not in str(caught.value)
+
+
+def test_the_examples_of_credentials_are_settings(project: Project) -> None:
+    """Each block of the page is a configuration that is read as it stands."""
+    page = (Path(__file__).parents[2] / "docs" / "vendors" / "credentials.md").read_text()
+    blocks = re.findall(r"^    \[analytics_api\]\n((?:    .*\n)+)", page, re.MULTILINE)
+    config = project.path / ".dlt" / "config.toml"
+    before, seen = config.read_text(), []
+    for block in blocks:
+        config.write_text(before)
+        _set_in_file(project, "config.toml", textwrap.dedent(block))
+        settings = load_settings()
+        changed = {name for name in Settings.model_fields if getattr(settings, name) != getattr(Settings(), name)}
+        seen.append((settings.key_location, sorted(changed - {"key_location"})))
+    assert seen == [
+        ("query", ["key_name"]),
+        ("header", ["key_name"]),
+        ("bearer", []),
+        ("oauth2", ["client_id", "token_params", "token_url"]),
+        ("query", ["key_file"]),
+        ("query", ["key_expires_on"]),
+    ]
+
+
+def test_plain_http_for_tokens_goes_to_this_machine(project: Project) -> None:
+    """Or to where the settings allow it."""
+    project.configure(key_location="oauth2", client_id="me", token_url="http://127.0.0.1:1/t")
+    load_settings()
+    project.configure(token_url="http://login.example.com/t", allow_http=True)
+    load_settings()
 
 
 def test_no_total_can_be_said_by_the_environment(project: Project) -> None:

@@ -51,7 +51,7 @@ def test_a_fifth_endpoint_is_an_asset(project: Project) -> None:
     """`build_asset` makes it an asset with partitions and metadata like the four."""
     _serve(project)
     result = dg.materialize(
-        [build_asset(COMMENTS, daily_partitions(load_settings()), NO_RETRIES)],
+        [build_asset(COMMENTS, load_settings(), daily_partitions(load_settings()), NO_RETRIES)],
         partition_key=DAY,
         instance=project.instance(),
         resources={"analytics_api": AnalyticsApi(), "dlt_loader": DltLoader()},

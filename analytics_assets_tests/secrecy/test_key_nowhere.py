@@ -114,6 +114,7 @@ BRIEFLY = (
     "TLS",
     "another host",
 )
+TOKEN_FAILURES = ("success", "401", "rows that echo", "rows that echo, escaped", "a header that is none")
 MUTANTS: dict[str, tuple[Any, str, Any, tuple[str, ...]]] = {
     "nothing": (Redactor, "__call__", lambda _, text: text, ("400", "refused", "HTML")),
     "the log": (Redactor, "log_record", lambda *_: True, ("success",)),
@@ -172,6 +173,15 @@ class Trial:
         )
         self._project.configure(key_location=location, key_name=key_name, max_retries=1, backoff_factor=0)
 
+    def sell_tokens(self, secret: str) -> None:
+        """Serve an API that takes a token, which is ``KEY``."""
+        shape = Shape(key=secret, key_location="oauth2")
+        self._sandbox = self._project.serve(shape=shape, rows={"stories": stories(4)})
+        self._sandbox.tokens.name = lambda _: KEY
+        url = self._project.configured("base_url")
+        self._project.configure(key_location="oauth2", token_url=f"{url}/oauth/token", client_id=shape.client_id)
+        self._project.configure(max_retries=1, backoff_factor=0)
+
     def run(self, name: str, monkeypatch: pytest.MonkeyPatch, *, through_dagster: bool = True) -> bool:
         """Materialize a day, or only load it, while the API fails in that way; whether that succeeded."""
         failure = FAILURES[name]
@@ -227,6 +237,23 @@ def test_the_key_is_in_nothing_that_a_run_leaves(  # noqa: PLR0913, PLR0917 - fi
     assert tls.asked == []
     # refused before a request was made
     assert elsewhere.sandbox.requests == []
+
+
+@pytest.mark.slow
+def test_a_token_is_in_nothing_that_a_run_leaves(
+    trial: Trial, project: Project, leaks: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is true of the key is true of a token, and of the secret that it is asked for with.
+
+    Here the token is the text that all of these failures repeat.
+    """
+    secret = "secret+of/the=client"
+    monkeypatch.setenv("API_KEY", secret)
+    trial.sell_tokens(secret)
+    for name in TOKEN_FAILURES:
+        assert trial.run(name, monkeypatch, through_dagster=name == "success") is FAILURES[name].succeeds, name
+    project.assert_nowhere((secret, quote_plus(secret)))
+    assert leaks() == []
 
 
 def test_the_log_is_given_one_filter_a_key(project: Project) -> None:

@@ -46,6 +46,16 @@ class RetryNotes:
         self._counts.retry()
         self._log.warning("%s: asked once more in %.1f s, for %s", urlsplit(str(request.url)).path, wait, error)
 
+    def renewed(self, request: requests.PreparedRequest, what: str) -> None:
+        """Note that a page is asked for once more, because what it was asked with was refused, with another one."""
+        self._counts.retry()
+        path = urlsplit(str(request.url)).path
+        self._log.warning("%s: asked once more with a new %s, for the old one was refused", path, what)
+
+    def obtained(self, url: str, seconds: float | None) -> None:
+        """Note that a token came, and for how many seconds."""
+        self._log.info("%s gave a new token%s", url, f", good for {seconds:g} s" if seconds else "")
+
 
 class OnceMore:
     """Asks once more for a page that came with status 200 and is not JSON: a proxy's HTML, or a body that was cut.

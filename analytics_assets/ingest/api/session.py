@@ -10,6 +10,7 @@ from dlt.sources.helpers.requests import Client
 
 from analytics_assets.ingest.api.adapter import ApiAdapter, ApiResponse, WireCounts
 from analytics_assets.ingest.api.budget import RateBudget
+from analytics_assets.ingest.api.credentials import Credentials
 from analytics_assets.ingest.api.pages import PageSession
 from analytics_assets.ingest.api.redaction import redactor_of
 from analytics_assets.ingest.api.retries import GivingUp, OnceMore, RetryNotes, with_notes
@@ -25,6 +26,7 @@ def open_session(settings: Settings, key: str, counts: WireCounts, log: logging.
     """Return a session that retries 429, 500, 502, 503, 504 and broken connections, and says so in the log.
 
     What its answers and errors say is free of ``key``. When a page has failed for good, the others under way give up.
+    A refused token is replaced, and so is a refused key where another one has taken its place meanwhile.
     """
     session = Client(
         raise_for_status=False,
@@ -36,11 +38,13 @@ def open_session(settings: Settings, key: str, counts: WireCounts, log: logging.
     ).session
     stop = threading.Event()
     budget = RateBudget(settings, stop.wait, log)
-    adapter = ApiAdapter(settings, redactor_of(key), counts, budget)
+    redact = redactor_of(key)
+    adapter = ApiAdapter(settings, redact, counts, budget)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     notes = RetryNotes(settings, counts, log)
-    send = with_notes(session.send, settings, notes, GivingUp(settings, budget), stop)
+    retrying = with_notes(session.send, settings, notes, GivingUp(settings, budget), stop)
+    send = Credentials(settings, key, redact, retrying, notes).send
     return PageSession(settings, send, OnceMore(settings, send, notes, stop), stop)
 
 
@@ -60,9 +64,10 @@ def _redirect_target(response: requests.Response) -> str | None:
     if (here.scheme, here.netloc) != (there.scheme, there.netloc):
         # no more of the address than that, for there may be secrets of others behind it
         host = re.split(r"(?<!/)/(?!/)|[?#]", shown, maxsplit=1)[0][:_SHOWN]
+        setting = "token_url" if response.request.method == "POST" else "base_url"
         raise ApiError(
             "request refused",
             f"request refused: {response.url} redirects to another host, {host}; "
-            "the key was not sent there. If that is where the API stands, set base_url to it",
+            f"the key was not sent there. If that is where the API stands, set {setting} to it",
         )
     return target
