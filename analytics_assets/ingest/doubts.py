@@ -26,7 +26,7 @@ def look_again(reading: Reading, log: logging.Logger) -> None:
     if not said:
         return
     what = f"incomplete: {said}"
-    if reading.pages.passes == 1:
+    if reading.pages.is_first_reading:
         raise WindowMovedError(what)
     advice = f"The API understands the window differently from what the settings say: check {HOW_IT_IS_ASKED}"
     raise ApiError("setting", f"setting: {what}, each time it was read. {advice}")

@@ -26,10 +26,31 @@ class ListSettings(BaseModel):
 
     data_selector: NonEmpty = Field(default="data", description="JSONPath of the rows in a response")
     total_selector: str = Field(
-        default="total", description="JSONPath of the number of rows in the window; empty: the API gives none"
+        default="total",
+        description="JSONPath or `header:X-Total-Count` of the number of rows in the window; empty: the API gives none",
+    )
+    pagination: Literal["offset", "page", "cursor", "link"] = Field(
+        default="offset",
+        description="How the next page is asked for, and so how far a window can be proven: "
+        "[docs/vendors/pagination.md](docs/vendors/pagination.md)",
     )
     offset_param: NonEmpty = Field(default="offset", description="Name of the offset parameter")
-    limit_param: NonEmpty = Field(default="limit", description="Name of the page size parameter")
+    limit_param: str = Field(
+        default="limit", description="Name of the page size parameter; empty: the API has a page size of its own"
+    )
+    page_param: NonEmpty = Field(default="page", description="`page`: name of the page number's parameter")
+    first_page: Literal[0, 1] = Field(default=1, description="`page`: number of the first page, 0 or 1")
+    total_pages_selector: str = Field(
+        default="", description="`page`: JSONPath or `header:…` of the number of pages; empty: the API gives none"
+    )
+    cursor_selector: NonEmpty = Field(
+        default="paging.cursors.after", description="`cursor`: JSONPath or `header:…` of the next page's cursor"
+    )
+    cursor_param: NonEmpty = Field(default="after", description="`cursor`: name of the parameter that takes it")
+    next_link_selector: NonEmpty = Field(
+        default="paging.next",
+        description="`link`: JSONPath or `header:Link` of the next page's address, on the host of `base_url`",
+    )
     page_size: int = Field(default=100, ge=1, le=10_000, description="Rows asked for per page")
     window_start_param: str = Field(
         default="since",
@@ -67,13 +88,20 @@ class ListSettings(BaseModel):
     @property
     def list_parameters(self) -> list[str]:
         """The names of the query parameters that ask for a page of a window."""
+        of_the_page = {"offset": self.offset_param, "page": self.page_param, "cursor": self.cursor_param}
         window = [self.window_start_param, self.window_end_param] if self.has_window else []
-        return [self.offset_param, self.limit_param, *window, *self.extra_params]
+        return [*filter(None, [of_the_page.get(self.pagination), self.limit_param]), *window, *self.extra_params]
 
     @property
     def has_window(self) -> bool:
         """Whether a list can be asked for by a window; one that cannot is read whole each time."""
         return bool(self.window_start_param)
+
+    @field_validator("first_page", mode="before")
+    @classmethod
+    def _is_a_number(cls, value: object) -> object:
+        """Accept the text that an environment variable is."""
+        return int(value) if value in {"0", "1"} else value
 
     @field_validator("extra_params", mode="before")
     @classmethod

@@ -1,22 +1,27 @@
 """Endpoint, settings and window become a dlt source: the seed's ``rest_api`` config, filled in."""
 
+import functools
 import logging
 from typing import cast
 
 from dlt.common.schema.typing import TColumnSchema
 from dlt.common.schema.utils import dlt_id_column, dlt_load_id_column
+from dlt.extract.resource import DltResource
 from dlt.extract.source import DltSource
 from dlt.sources.rest_api import rest_api_source
 from dlt.sources.rest_api.typing import AuthConfig, EndpointResource, RESTAPIConfig
 
 from analytics_assets.ingest.api.adapter import WireCounts
-from analytics_assets.ingest.api.pagination import ProvenOffsetPaginator, WindowPages
+from analytics_assets.ingest.api.pagination import WindowPages
+from analytics_assets.ingest.api.paginator import ProvenPaginator
+from analytics_assets.ingest.api.parts import Cutting
 from analytics_assets.ingest.api.session import open_session
 from analytics_assets.ingest.departures import read_type_hints_once
 from analytics_assets.ingest.endpoints import READ_AT, Column, Endpoint
 from analytics_assets.ingest.key import load_key, load_salt
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.table.cursor import moments_of
 from analytics_assets.ingest.table.extra import COMPUTED_HINT
 from analytics_assets.ingest.table.rows import PageRows
 from analytics_assets.ingest.warehouse.destination import FILE_FORMAT, SCHEMA
@@ -36,9 +41,9 @@ def build_source(
     """
     asked: dict[str, str | int] = {**settings.extra_params, **(window.params(settings) if window else {})}
     read_type_hints_once()
-    key = load_key(settings)
-    session = open_session(settings, key, counts := WireCounts(), log)
-    pages = WindowPages(endpoint, settings, asked, session, log)
+    key, counts = load_key(settings), WireCounts()
+    pages = WindowPages(endpoint, settings, asked, session := open_session(settings, key, counts, log), log)
+    pages.cutting = _cutting(endpoint, settings, window)
     reading = Reading(
         endpoint=endpoint,
         settings=settings,
@@ -57,7 +62,7 @@ def build_source(
             "endpoint": {
                 "params": dict(asked),
                 "data_selector": pages.rows_path,
-                "paginator": ProvenOffsetPaginator(settings, lambda: pages),
+                "paginator": ProvenPaginator(lambda: pages),
             },
         },
         "resources": [_resource(endpoint)],
@@ -83,9 +88,26 @@ def read_only(
     changed = {"new_columns": "add"} | ({"max_concurrent_requests": 1} if pages else {})
     source, reading = build_source(endpoint, settings.model_copy(update=changed), window, log=log)
     resource = source.resources[endpoint.name]
-    for _ in resource.add_limit(pages) if pages else resource:
-        pass
+    try:
+        _read_through(resource.add_limit(pages) if pages else resource)
+    except Exception:
+        # read in parts, it was no whole; read as one chain it may be
+        if not reading.pages.was_cut_in_vain:
+            raise
+        _read_through(resource)
     return reading
+
+
+def _read_through(resource: DltResource) -> None:
+    for _ in resource:
+        pass
+
+
+def _cutting(endpoint: Endpoint, settings: Settings, window: Window | None) -> Cutting | None:
+    """Return how the window can be cut into parts, if it can."""
+    if window is None or settings.pagination not in {"cursor", "link"} or settings.max_concurrent_requests == 1:
+        return None
+    return Cutting(window, settings, functools.partial(moments_of, endpoint.cursor))
 
 
 def _resource(endpoint: Endpoint) -> EndpointResource:

@@ -1,6 +1,8 @@
 """The window ``[start, end)``: what it means, how it is sent, and which rows stand inside it."""
 
 import datetime as dt
+import itertools
+import zoneinfo
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -58,6 +60,21 @@ class Window:
         unit = _DAY if settings.window_format == "date" else _SECOND
         end = -_floor_delta(-(self.end - _EPOCH), unit) + _EPOCH
         return replace(self, start=_floor(self.start, unit), end=end)
+
+    def parts(self, settings: Settings, most: int) -> list[Self]:
+        """Cut the window that is asked for into up to ``most`` consecutive ones, each of one or several whole days.
+
+        They are days of the settings' time zone, and of UTC where the format names days. Only the first may begin
+        within one, and only the last may end so.
+        """
+        asked = replace(self.asked(settings), around=None)
+        zone = dt.UTC if settings.window_format == "date" else zoneinfo.ZoneInfo(settings.timezone)
+        first, last = (edge.astimezone(zone).date() for edge in (asked.start, asked.end))
+        days = [midnight(first + number * _DAY, zone) for number in range(1, (last - first).days + 1)]
+        edges = [asked.start, *(day for day in days if asked.start < day < asked.end), asked.end]
+        count = min(most, len(edges) - 1)
+        cuts = [edges[number * (len(edges) - 1) // count] for number in range(count + 1)]
+        return [replace(asked, start=start, end=end) for start, end in itertools.pairwise(cuts)]
 
     def params(self, settings: Settings) -> dict[str, str | int]:
         """Return the two query parameters that ask for this window, or for the smallest one around it in the format.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from analytics_assets.ingest import exact_json
+from analytics_assets.sandbox.paging import said
 from analytics_assets.sandbox.shape import Shape
 
 
@@ -28,13 +29,18 @@ class Answer:
         self.size = min(limit, shape.max_page_size)
         self.edits: list[Callable[[list[Any]], list[Any]]] = []
         self.replaced: dict[str, object] = {}
+        self.headers: dict[str, str] = {}
+        """Those of the answer, once its body is made."""
 
     def body(self) -> bytes:
         """Return the JSON body; ``TypeError`` when a row holds what JSON cannot."""
         page = list(self.rows[self.first : self.first + self.size])
+        came = len(page)
         for edit in self.edits:
             page = edit(page)
-        total = {self.shape.total_path: len(self.rows)} if self.shape.total_path else {}
-        asked = {"limit": self.limit, "offset": self.offset}
-        values = {self.shape.data_path: page, **total, **asked, **self.replaced}
-        return exact_json.write(self.shape.envelope(values)).encode()
+        beside, self.headers = said(self, came)
+        values = {self.shape.data_path: page, **beside}
+        replaced = {name: value for name, value in self.replaced.items() if not name.startswith("header:")}
+        values = values | {"limit": self.limit, "offset": self.offset} | replaced
+        body = self.shape.envelope(values) if self.shape.data_path else values[""]
+        return exact_json.write(body).encode()

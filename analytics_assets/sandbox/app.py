@@ -19,6 +19,7 @@ from analytics_assets.sandbox.answer import Answer
 from analytics_assets.sandbox.asked import Asked, key_seen, path_without_key, without_key
 from analytics_assets.sandbox.days import Row
 from analytics_assets.sandbox.faults import Fault
+from analytics_assets.sandbox.paging import asked_page
 from analytics_assets.sandbox.shape import BadRequestError, Shape
 from analytics_assets.sandbox.tokens import Tokens
 
@@ -128,7 +129,7 @@ class Sandbox:
             return refusal
         try:
             self.shape.check_required(params)
-            offset, limit = self.shape.page(params)
+            offset, limit = asked_page(self.shape, params)
             start, end = self.shape.window(params)
         except BadRequestError as error:
             return _refusal(_BAD, str(error))
@@ -140,7 +141,7 @@ class Sandbox:
             response = await fault.apply(answer) if fault.takes(answer) else None
             if response is not None:
                 return response
-        return Response(answer.body(), media_type="application/json")
+        return Response(answer.body(), headers=answer.headers, media_type="application/json")
 
     def _not_let_in(self, key: str | None) -> Response | None:
         if self.shape.key_location == "oauth2":

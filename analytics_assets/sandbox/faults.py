@@ -110,6 +110,10 @@ async def _total(answer: Answer, *, value: object = ABSENT) -> None:
     answer.replaced[answer.shape.total_path or "total"] = value
 
 
+async def _total_pages(answer: Answer, *, value: object = ABSENT) -> None:
+    answer.replaced[answer.shape.total_pages_path or "total_pages"] = value
+
+
 async def _duplicate(answer: Answer) -> None:
     answer.edits.append(lambda page: [*page, *page[:1]])
 
@@ -163,6 +167,7 @@ KINDS: Mapping[str, Callable[..., Awaitable[Response | None]]] = {
     "cap": _cap,
     "ignore_offset": _ignore_offset,
     "total": _total,
+    "total_pages": _total_pages,
     "duplicate": _duplicate,
     "mutate_rows": _mutate_rows,
     "escape": _escape,

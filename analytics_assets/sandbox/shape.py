@@ -26,13 +26,16 @@ class BadRequestError(ValueError):
 class Shape:
     """One vendor's dialect.
 
+    ``pagination`` says how pages are asked for: by ``offset_param``, ``page_param``, ``cursor_param``, or by the link
+    at ``link_path``; with ``is_endless`` the last page names a next one too. ``limit_param`` may be empty.
     ``key_name`` is the query parameter or header that carries the key; ``bearer`` does not use it. With ``oauth2`` the
     key is the secret of ``client_id``: a POST to ``oauth_path`` with it and ``token_params`` is given a token, which is
-    good for ``token_seconds`` and ``token_requests`` (``None``: for ever). ``data_path`` and ``total_path`` may be
-    dotted (``result.items``); without ``total_path`` the answer has no total. A bigger limit than ``max_page_size`` is
-    cut without a word. ``window_format`` is an ISO 8601 moment with its offset, an ISO date (midnight UTC; an inclusive
-    end takes in that whole day) or whole seconds since 1970. ``require_params`` must be sent as given. ``ValueError``
-    when the key is empty.
+    good for ``token_seconds`` and ``token_requests`` (``None``: for ever). ``data_path`` and the other paths may be
+    dotted (``result.items``); those may be a header (``header:X-Total-Count``), and ``data_path`` may be empty, where
+    the body is the list itself. Without ``total_path`` the answer has no total, and without ``total_pages_path`` no
+    number of pages. A bigger limit than ``max_page_size`` is cut without a word. ``window_format`` is an ISO 8601
+    moment with its offset, an ISO date (midnight UTC; an inclusive end takes in that whole day) or whole seconds since
+    1970. ``require_params`` must be sent as given. ``ValueError`` when the key is empty.
     """
 
     key: str = field(default="sandbox-key", repr=False)
@@ -48,7 +51,17 @@ class Shape:
     cursors: Mapping[str, str] = field(default_factory=lambda: {known.name: known.cursor or "" for known in ENDPOINTS})
     data_path: str = "data"
     total_path: str | None = "total"
+    pagination: Literal["offset", "page", "cursor", "link"] = "offset"
     offset_param: str = "offset"
+    page_param: str = "page"
+    first_page: int = 1
+    total_pages_path: str | None = None
+    cursor_path: str = "paging.cursors.after"
+    cursor_param: str = "after"
+    link_path: str = "paging.next"
+    link_has_key: bool = True
+    link_is_absolute: bool = True
+    is_endless: bool = False
     limit_param: str = "limit"
     max_page_size: int = 100
     start_param: str = "since"
@@ -80,10 +93,6 @@ class Shape:
             if params.get(name) != value:
                 msg = f"parameter {name} must be {value}"
                 raise BadRequestError(msg)
-
-    def page(self, params: Mapping[str, str]) -> tuple[int, int]:
-        """Return offset and limit as asked; ``BadRequestError`` when one is missing or no sensible whole number."""
-        return _whole(params, self.offset_param, at_least=0), _whole(params, self.limit_param, at_least=1)
 
     def window(self, params: Mapping[str, str]) -> tuple[dt.datetime | None, dt.datetime | None]:
         """Return the window asked for as ``start <= cursor < end`` in UTC, ``None`` where it is open.
@@ -128,7 +137,8 @@ class Shape:
         raise BadRequestError(msg)
 
 
-def _whole(params: Mapping[str, str], name: str, *, at_least: int) -> int:
+def whole(params: Mapping[str, str], name: str, *, at_least: int) -> int:
+    """Return a parameter; ``BadRequestError`` when it is missing or no sensible whole number."""
     text = params.get(name)
     if text is None:
         msg = f"parameter {name} is required"

@@ -322,7 +322,7 @@ class Guard:
 GUARDS = [
     Guard("the total stays", _a_change_that_the_total_tells, WindowPages, "_total", _first_total),
     Guard("shared row", _a_shift_without_a_total, OffsetWalk, "_check_anchor", _NOTHING),
-    Guard("distinct ids", _a_page_twice, walk, "_id_hashes", lambda rows, _, at: [*range(at, at + len(rows))]),
+    Guard("distinct ids", _a_page_twice, walk, "id_hashes", lambda rows, _, at: [*range(at, at + len(rows))]),
     Guard("rows to the total", _an_empty_page_in_the_middle, OffsetWalk, "_go_on", _whole_by_count),
     Guard("one page more", _the_count_of_the_page_as_total, OffsetWalk, "_may_be_capped", lambda *_: False),
     Guard("a list of rows", _no_rows_where_they_should_be, WindowPages, "_rows", _any_rows),

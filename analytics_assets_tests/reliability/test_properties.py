@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from requests import Response
 
-from analytics_assets.ingest.api.pagination import ProvenOffsetPaginator
+from analytics_assets.ingest.api.paginator import ProvenPaginator
 from analytics_assets.ingest.errors import WindowMovedError, causes
 from analytics_assets.sandbox.asked import Asked
 from analytics_assets.sandbox.faults import Fault
@@ -106,16 +106,16 @@ class _World:
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Callable[[_World], None]:
     """Return what has a world keep every page that its paginator is given, before it takes anything off."""
-    original = ProvenOffsetPaginator.update_state
+    original = ProvenPaginator.update_state
     worlds: list[_World] = []
 
-    def update_state(self: ProvenOffsetPaginator, response: Response, data: list[Any] | None = None) -> None:
+    def update_state(self: ProvenPaginator, response: Response, data: list[Any] | None = None) -> None:
         body = response.json()
         ids = [row["id"] for row in body["data"]]
         worlds[-1].seen.pages.append(Page(body["offset"], ids, body.get("total")))
         original(self, response, data)
 
-    monkeypatch.setattr(ProvenOffsetPaginator, "update_state", update_state)
+    monkeypatch.setattr(ProvenPaginator, "update_state", update_state)
     return worlds.append
 
 

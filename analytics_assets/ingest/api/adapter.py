@@ -92,6 +92,11 @@ class ApiResponse(requests.Response):
         text = self.redact(self.content[:_CHUNK].decode("utf-8", "replace"))
         return text if len(self.content) <= _CHUNK else text[:-_LONGEST_KEY]
 
+    def forget(self) -> None:
+        """Keep the body alone, which takes a fraction of the memory, until ``json`` is called again."""
+        if not self.has_nothing:
+            self._parsed = ...
+
     def take_as_nothing(self) -> None:
         """Have it stand for an answer without rows."""
         self.has_nothing, self._parsed = True, {}

@@ -15,6 +15,7 @@ from urllib.parse import quote_plus
 import requests
 
 from analytics_assets.ingest.api.adapter import ApiResponse
+from analytics_assets.ingest.api.chain import Ask
 from analytics_assets.ingest.api.workers import Workers
 from analytics_assets.ingest.cancelling import waiting
 from analytics_assets.ingest.errors import ApiError
@@ -25,12 +26,12 @@ Send = Callable[..., requests.Response]
 Mend = Callable[[requests.Response, requests.PreparedRequest, dict[str, Any]], requests.Response]
 # Pages that may wait for dlt, in multiples of the requests in flight. With fewer, one page that is retried, or one
 # table that is written, would leave the connections idle.
-_PAGES_WAITING = 8
+PAGES_WAITING = 8
 _NO_SUCH_PAGE = frozenset({204, 400, 404, 416})
 
 
 class PageSession(requests.Session):
-    """Gives dlt's ``RESTClient`` the pages of one window, which differ in nothing but their offset.
+    """Gives dlt's ``RESTClient`` the pages of one window, which differ in nothing but their offset, or number.
 
     ``max_concurrent_requests`` bounds what is in flight; 1 means that each page is fetched when it is asked for. A page
     that was fetched ahead is handed over when dlt asks for it, and so is its failure: an error surfaces at its page.
@@ -41,12 +42,14 @@ class PageSession(requests.Session):
         self._send = send
         self._mend = mend
         self._stop = stop
-        self._offset_param = settings.offset_param
+        self._place_param = settings.page_param if settings.pagination == "page" else settings.offset_param
         in_flight = settings.max_concurrent_requests
         self._pool = Workers(in_flight, "analytics-page")
-        self._most_ahead = _PAGES_WAITING * in_flight if in_flight > 1 else 0
+        self._most_ahead = PAGES_WAITING * in_flight if in_flight > 1 else 0
         self.is_behind_the_end = False
-        """Whether the next page is asked for only to see that it is none."""
+        """Whether the next page may be none, and a refusal says so."""
+        self.place = Ask()
+        """Which page is asked for, where each says where the next one is."""
         # by URL
         self._ahead: dict[str, Future[requests.Response]] = {}
         self._first: requests.PreparedRequest | None = None
@@ -55,17 +58,17 @@ class PageSession(requests.Session):
         self._environment = super().merge_environment_settings(settings.base_url, {}, None, None, None)
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        """Return the request for the page at the offset that ``request`` names.
+        """Return the request for the page whose offset or number ``request`` names; a page may have none.
 
-        requests prepares the first one, without the offset: address, key, headers. The others are copies of it.
+        requests prepares the first one, without that: address, key, headers. The others are copies of it.
         """
         params = dict(request.params)
-        offset = params.pop(self._offset_param)
+        place = params.pop(self._place_param, None)
         if self._first is None:
-            without_offset = copy.copy(request)
-            without_offset.params = params
-            self._first = super().prepare_request(without_offset)
-        return self._page_request(self._first, offset)
+            without_place = copy.copy(request)
+            without_place.params = params
+            self._first = self._prepared(without_place)
+        return self._page_request(self._first, place)
 
     def merge_environment_settings(self, *_: object) -> dict[str, Any]:  # type: ignore[override] # the same for every page, whatever is passed
         """Return the environment's settings."""
@@ -74,31 +77,27 @@ class PageSession(requests.Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401 (requests' signature)
         """Return the answer, which may have come already; raises what sending the request raises."""
         self._send_arguments = kwargs
-        page = self._ahead.pop(str(request.url), None)
-        if page is None:
-            # The page before was shorter than expected: what is under way begins at offsets that nobody will ask for.
-            self.drop_ahead()
-            page = self._pool.submit(functools.partial(self._send, request, **kwargs))
         try:
             with waiting():
-                return _or_nothing(page) if self.is_behind_the_end else self._mend(page.result(), request, kwargs)
+                return self._page(request)
         except BaseException:
             self.give_up()
             raise
 
-    def fetch_ahead(self, offsets: Iterable[int]) -> None:
-        """Begin to fetch the pages at these offsets, the next that dlt will ask for, as far as may wait for it."""
+    def fetch_ahead(self, places: Iterable[Any]) -> None:
+        """Begin to fetch the pages at these offsets, or of these numbers: the next ones, as far as they may wait."""
         if self._first is None:
             return
         # The first of them, as many as wait here already, were begun by an earlier call.
-        for offset in itertools.islice(offsets, len(self._ahead), self._most_ahead):
-            request = self._page_request(self._first, offset)
+        for place in itertools.islice(places, len(self._ahead), self._most_ahead):
+            request = self._page_request(self._first, place)
             send = functools.partial(self._send, request, **self._send_arguments)
             self._ahead[str(request.url)] = self._pool.submit(send)
 
     def begin(self) -> None:
         """Begin with the first page: what is under way is forgotten."""
         self.is_behind_the_end = False
+        self.place = Ask()
         self.drop_ahead()
 
     def give_up(self) -> None:
@@ -112,9 +111,24 @@ class PageSession(requests.Session):
             page.cancel()
         self._ahead.clear()
 
-    def _page_request(self, first: requests.PreparedRequest, offset: object) -> requests.PreparedRequest:
-        request = first.copy()
-        request.url = f"{first.url}&{quote_plus(self._offset_param)}={offset}"
+    def _page(self, request: requests.PreparedRequest) -> requests.Response:
+        """Return the answer to a request that dlt has come to."""
+        page = self._ahead.pop(str(request.url), None)
+        if page is None:
+            # The page before was shorter than expected: what is under way begins at places that nobody will ask for.
+            self.drop_ahead()
+            page = self._pool.submit(functools.partial(self._send, request, **self._send_arguments))
+        if self.is_behind_the_end:
+            return _or_nothing(page)
+        return self._mend(page.result(), request, self._send_arguments)
+
+    def _prepared(self, request: requests.Request) -> requests.PreparedRequest:
+        return super().prepare_request(request)
+
+    def _page_request(self, first: requests.PreparedRequest, place: int | None) -> requests.PreparedRequest:
+        request, url = first.copy(), str(first.url)
+        if place is not None:
+            request.url = f"{url}{'&' if '?' in url else '?'}{quote_plus(self._place_param)}={place}"
         return request
 
 

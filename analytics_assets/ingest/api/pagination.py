@@ -1,21 +1,24 @@
 """What an answer of the API looks like: the rows and the total in it, or the reason, in words, why it cannot be used.
 
-``WindowPages`` reads each answer, walks on by it (``walk.py``), and has the next pages fetched (``pages.py``).
-``ProvenOffsetPaginator`` is how dlt's ``RESTClient`` sees that.
+``WindowPages`` reads each answer, walks on by it (``walk.py``, ``page_walk.py``, ``chain.py``, ``parts.py``), and has
+the next pages fetched (``pages.py``, ``chains.py``).
 """
 
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from dlt.common import jsonpath
-from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
 
 from analytics_assets.ingest.api.adapter import ApiResponse
+from analytics_assets.ingest.api.chain import BrokenChainError, Chain
+from analytics_assets.ingest.api.page_walk import PageWalk
 from analytics_assets.ingest.api.pages import PageSession
+from analytics_assets.ingest.api.parts import Cutting, NotInPartsError, PartsWalk
+from analytics_assets.ingest.api.references import References, Selector
 from analytics_assets.ingest.api.walk import OffsetWalk, RowsMovedError
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import ApiError, WindowMovedError
@@ -32,7 +35,7 @@ _CODES_OF_SUCCESS = {"ok", "0", "200", "success"}
 
 
 class WindowPages:
-    """The pages of one endpoint's window, read from offset 0 to its proven end, and again where rows moved meanwhile.
+    """The pages of one endpoint's window, read from the first to its proven end, and again where rows moved meanwhile.
 
     Raises ``WindowMovedError`` when rows moved, ``ApiError`` (wrong shape) when an answer is not as the settings say.
     """
@@ -47,25 +50,36 @@ class WindowPages:
     ) -> None:
         self.passes = 0
         """How often the window was begun."""
-        self.walk = OffsetWalk(settings.page_size, endpoint.item_key, endpoint.item_state)
-        """The pass that is under way, or the last one."""
+        self.cutting: Cutting | None = None
+        """How a window whose pages cannot be read ahead is cut into parts; ``None``: it is read as one chain."""
         self._endpoint = endpoint
         self._settings = settings
+        self.walk = self._new_walk()
+        """The pass that is under way, or the last one."""
         self._asked = asked
         self._session = session
         self._log = log
         self._said_at = time.monotonic()
+        self.was_cut_in_vain = False
+        """Whether it was, and the parts did not show that they were the window."""
         # what did not fit together in the pass before
         self._misfit: object = None
         # compiled once, here and for dlt, which compiles a text anew on every page
         self.rows_path = jsonpath.compile_path(settings.data_selector)
-        self._total_path = jsonpath.compile_path(settings.total_selector) if settings.total_selector else None
+        self._total_at = Selector(settings.total_selector)
+        self._total_pages_at = Selector(settings.total_pages_selector)
+        self._references = References(settings)
 
     def begin_pass(self) -> None:
-        """Begin at offset 0; what an abandoned pass has read, and what it has under way, is forgotten."""
+        """Begin at the first page; what an abandoned pass has read, and what it has under way, is forgotten."""
         self._session.begin()
         self.passes += 1
-        self.walk = OffsetWalk(self._settings.page_size, self._endpoint.item_key, self._endpoint.item_state)
+        self.walk = self._new_walk()
+
+    @property
+    def is_first_reading(self) -> bool:
+        """Whether nothing else has been seen of the window: this pass is the first, or the first as one chain."""
+        return self.passes == 1 + self.was_cut_in_vain
 
     def give_up(self) -> None:
         """Have no further page fetched; the window was not read to its end."""
@@ -75,9 +89,16 @@ class WindowPages:
         """Walk on by the page that came, and have the next ones fetched."""
         try:
             self._advance(response)
+        except NotInPartsError as moved:
+            self.cutting = None
+            self.was_cut_in_vain = True
+            raise WindowMovedError(f"incomplete: {moved}") from None
         except RowsMovedError as moved:
             raise self._in_words(moved) from None
-        self._session.is_behind_the_end = self.walk.asks_behind
+        except BrokenChainError as broken:
+            what = f"incomplete: {broken} (page {self.walk.pages}, asked {self._asked or 'all'})"
+            raise ApiError("incomplete", f"{what}: {how_it_answers(self._settings)}", is_lasting=True) from None
+        self._session.is_behind_the_end = self.walk.may_end
         if self.walk.is_whole:
             self._session.drop_ahead()
         else:
@@ -86,31 +107,58 @@ class WindowPages:
             self._said_at = time.monotonic()
             self._log.info("%s: %s", self._endpoint.name, self.walk.progress)
 
+    def ask(self, request: Request) -> None:
+        """Have the request ask for the page at which the walk stands."""
+        params, settings, walk = dict(request.params or {}), self._settings, self.walk
+        if settings.limit_param:
+            params[settings.limit_param] = settings.page_size
+        if isinstance(walk, Chain):
+            self._session.place = walk.place
+        elif isinstance(walk, PageWalk):
+            params.pop(settings.page_param, None)
+            params |= {} if walk.place is None else {settings.page_param: walk.place}
+        else:
+            params[settings.offset_param] = walk.offset
+        request.params = params
+
+    def _new_walk(self) -> OffsetWalk:
+        settings, merge_key, restated_by = self._settings, self._endpoint.item_key, self._endpoint.item_state
+        page_size = settings.page_size if settings.limit_param else 0
+        if settings.pagination == "offset":
+            return OffsetWalk(settings.page_size, merge_key, restated_by)
+        if settings.pagination == "page":
+            return PageWalk(page_size, merge_key, restated_by, first_page=settings.first_page)
+        if self.cutting is not None:
+            return PartsWalk(page_size, merge_key, restated_by, cutting=self.cutting)
+        return Chain(page_size, merge_key, restated_by)
+
     def _in_words(self, moved: RowsMovedError) -> ApiError:
         """Return the error for pages that do not fit together; where they did so before, row for row, a lasting one."""
         what = f"incomplete: {moved} (page {self.walk.pages}, asked {self._asked or 'all'})"
-        how_it_answers = (
-            f"the API does not honour {self._settings.offset_param} (offset_param), orders rows differently for each "
-            "page (extra_params can ask for an order), or its total is not the window's (total_selector)"
-        )
+        why = how_it_answers(self._settings)
         seen, self._misfit = self._misfit, (str(moved), self.walk.figures)
         if seen == self._misfit and not moved.is_change:
             again = "It was the same, row for row, when the window was read again, so the rows are not moving: "
-            return ApiError("incomplete", f"{what}. {again}{how_it_answers}", is_lasting=True)
-        return WindowMovedError(f"{what}. Rows moved while they were read, or {how_it_answers}")
+            return ApiError("incomplete", f"{what}. {again}{why}", is_lasting=True)
+        return WindowMovedError(f"{what}. Rows moved while they were read, or {why}")
 
     def _advance(self, response: Response) -> None:
-        if self.walk.asks_behind and isinstance(response, ApiResponse) and response.has_nothing:
+        if self.walk.may_end and isinstance(response, ApiResponse) and response.has_nothing:
             self.walk.nothing_behind()
             return
         body = response.json()
         try:
             rows, total = self._rows(response, body), self._total(response, body)
         except ApiError:
-            if not self.walk.asks_behind:
+            if not self.walk.may_end:
                 raise
             # Behind the last row, `data: null` and its like say what an empty list says.
             self.walk.nothing_behind()
+            return
+        if isinstance(self.walk, PageWalk):
+            self.walk.advance(rows, total, self._number(response, body, self._total_pages_at, "pages"))
+        elif isinstance(self.walk, Chain):
+            self.walk.advance(rows, total, self._references.following(response))
         else:
             self.walk.advance(rows, total)
 
@@ -129,54 +177,38 @@ class WindowPages:
 
     def _total(self, response: Response, body: Any) -> int | None:  # noqa: ANN401 (parsed JSON)
         """Return the total; ``None`` where the settings or the API give none."""
-        if self._total_path is None:
-            return None
-        found = jsonpath.find_values(self._total_path, body)
-        total = found[0] if found else None
-        if isinstance(total, str) and _WHOLE_NUMBER.fullmatch(total):
-            total = float(total)
-        if isinstance(total, float) and total.is_integer():
-            total = int(total)
-        if total is None or (isinstance(total, int) and not isinstance(total, bool) and total >= 0):
-            return total
-        shown = _brief(response, total)
-        raise _wrong_shape(
-            response, f"its {self._settings.total_selector!r} is {shown}, where a number of rows should be"
-        )
+        return self._number(response, body, self._total_at, "rows")
+
+    def _number(self, response: Response, body: object, selector: Selector, of: str) -> int | None:
+        number = selector.find(response, body)
+        if isinstance(number, str) and _WHOLE_NUMBER.fullmatch(number):
+            number = float(number)
+        if isinstance(number, float) and number.is_integer():
+            number = int(number)
+        if number is None or (isinstance(number, int) and not isinstance(number, bool) and number >= 0):
+            return number
+        shown = _brief(response, number)
+        raise _wrong_shape(response, f"its {selector.text!r} is {shown}, where a number of {of} should be")
 
 
-class ProvenOffsetPaginator(BasePaginator):
-    """dlt's view of ``WindowPages``: the offset of each request, and whether there is one more.
-
-    ``pages`` is a function, because dlt copies a paginator each time it begins to read, and whoever asked for the
-    window looks at the original's walk; a function is not copied.
-    """
-
-    def __init__(self, settings: Settings, pages: Callable[[], WindowPages]) -> None:
-        super().__init__()
-        self._offset_param = settings.offset_param
-        self._page = {settings.limit_param: settings.page_size}
-        self._pages = pages
-
-    @property
-    def walk(self) -> OffsetWalk:
-        """The pass that is under way, as the page that has just come has left it."""
-        return self._pages().walk
-
-    def init_request(self, request: Request) -> None:
-        """Begin a pass over the window."""
-        self._has_next_page = True
-        self._pages().begin_pass()
-        self.update_request(request)
-
-    def update_request(self, request: Request) -> None:
-        """Ask for the page at which the walk stands."""
-        request.params = dict(request.params or {}) | self._page | {self._offset_param: self.walk.offset}
-
-    def update_state(self, response: Response, data: list[Any] | None = None) -> None:  # noqa: ARG002 (dlt's signature; `response` has the total as well)
-        """Take the page that came; raises what ``WindowPages`` raises."""
-        self._pages().take(response)
-        self._has_next_page = not self.walk.is_whole
+def how_it_answers(settings: Settings) -> str:
+    """Say what may be wrong, in the API or the settings, where pages do not fit together."""
+    order = "orders rows differently for each page (extra_params can ask for an order)"
+    total = "its total is not the window's (total_selector)"
+    match settings.pagination:
+        case "offset":
+            return f"the API does not honour {settings.offset_param} (offset_param), {order}, or {total}"
+        case "page":
+            first = f"its first page is not page {settings.first_page} (first_page)"
+            total = "its totals are not the window's (total_selector, total_pages_selector)"
+            return f"the API does not honour {settings.page_param} (page_param), {first}, {order}, or {total}"
+        case "cursor":
+            where = f"its cursor is not at {settings.cursor_selector} (cursor_selector)"
+            honours = f"the API does not honour {settings.cursor_param} (cursor_param)"
+            return f"{honours} or {settings.limit_param or 'a page size'} (limit_param), {where}, {order}, or {total}"
+        case "link":
+            where = f"its next link is not at {settings.next_link_selector} (next_link_selector)"
+            return f"{where}, the API does not honour {settings.limit_param} (limit_param), {order}, or {total}"
 
 
 def _wrong_shape(response: Response, what: str) -> ApiError:

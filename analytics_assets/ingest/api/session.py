@@ -10,6 +10,7 @@ from dlt.sources.helpers.requests import Client
 
 from analytics_assets.ingest.api.adapter import ApiAdapter, ApiResponse, WireCounts
 from analytics_assets.ingest.api.budget import RateBudget
+from analytics_assets.ingest.api.chains import ChainSession
 from analytics_assets.ingest.api.credentials import Credentials
 from analytics_assets.ingest.api.pages import PageSession
 from analytics_assets.ingest.api.redaction import redactor_of
@@ -45,7 +46,8 @@ def open_session(settings: Settings, key: str, counts: WireCounts, log: logging.
     notes = RetryNotes(settings, counts, log)
     retrying = with_notes(session.send, settings, notes, GivingUp(settings, budget), stop)
     send = Credentials(settings, key, redact, retrying, notes).send
-    return PageSession(settings, send, OnceMore(settings, send, notes, stop), stop)
+    kind = ChainSession if settings.pagination in {"cursor", "link"} else PageSession
+    return kind(settings, send, OnceMore(settings, send, notes, stop), stop)
 
 
 def _redirect_target(response: requests.Response) -> str | None:

@@ -97,7 +97,12 @@ class OffsetWalk:
         self.overlap = sys.maxsize
         self.is_whole = True
 
-    def ahead(self) -> Iterable[int]:
+    @property
+    def may_end(self) -> bool:
+        """Whether a refusal of the page that is asked for says that there is none."""
+        return self.asks_behind
+
+    def ahead(self) -> Iterable[Any]:
         """Return the offsets at which the next pages begin if each brings as many rows as the last one did."""
         if self.is_whole or self.asks_behind:
             return ()
@@ -109,6 +114,15 @@ class OffsetWalk:
             # A guess. No more of them than pages have come, so that a short window wastes few requests.
             return itertools.islice(itertools.count(self.offset, self._came - 1), self.pages)
         return ()
+
+    def new_of(self, rows: list[Any]) -> list[Any]:
+        """Return those rows of the page that has just come that are to be taken."""
+        return rows[self.overlap :]
+
+    @property
+    def where(self) -> str:
+        """Which page is asked for, in words."""
+        return f"the page at offset {self.offset}"
 
     @property
     def figures(self) -> tuple[int | None, int, int]:
@@ -133,7 +147,7 @@ class OffsetWalk:
     def _note_ids(self, rows: list[Any], *, is_vouched_for: bool) -> None:
         ids = id_hashes(rows, self._merge_key, self.rows_read)
         if ids and self._repeats(ids, is_vouched_for=is_vouched_for):
-            raise RowsMovedError(f"the page at offset {self.offset} repeats rows that came before")
+            raise RowsMovedError(f"{self.where} repeats rows that came before")
         self._id_hashes.extend(ids)
         if self.total is None and self._restated_by:
             states = (value_at(self._restated_by, row) if isinstance(row, dict) else None for row in rows)
@@ -211,4 +225,4 @@ class OffsetWalk:
 
     def _check_anchor(self, rows: list[Any]) -> None:
         if not rows or not is_same(rows[0], self._anchor, self._merge_key):
-            raise RowsMovedError(f"the page at offset {self.offset} does not begin with the row it should")
+            raise RowsMovedError(f"{self.where} does not begin with the row it should")

@@ -1,13 +1,14 @@
 """What a row's cursor says: whether the row is inside the window, whether it was asked for, and of which day it is."""
 
 import datetime as dt
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table.kept import RowsKept, Strays
-from analytics_assets.ingest.table.values import ARROW_TYPES
+from analytics_assets.ingest.table.values import ARROW_TYPES, typed_column, values_of
 from analytics_assets.ingest.window import Window
 
 _ONE = dt.timedelta(microseconds=1)
@@ -53,6 +54,14 @@ class Cursor:
         strays.after += len(stray) - before
         strays.earliest = min(filter(None, (strays.earliest, edges["min"])))
         strays.latest = max(filter(None, (strays.latest, edges["max"])))
+
+
+def moments_of(field: str, rows: list[Any]) -> list[int | None]:
+    """Return the rows' cursors, in microseconds since 1970; ``None`` where a row has none that can be read."""
+    values = values_of(field, [row if isinstance(row, dict) else {} for row in rows])
+    array, _ = typed_column(values, "timestamp")
+    moments: list[int | None] = array.cast(pa.int64()).to_pylist()
+    return moments
 
 
 def _within(moments: pa.Array, window: Window) -> pa.BooleanArray:

@@ -74,7 +74,7 @@ class PageRows:
         """
         walk: Any = getattr(page.paginator, "walk")  # noqa: B009 (dlt's base class has no such attribute, ours has)
         answer: Any = page.response
-        rows, redact = page[walk.overlap :], answer.redact if answer.repeats_key else None
+        rows, redact = walk.new_of(page), answer.redact if answer.repeats_key else None
         return self.take(rows, answer.came_at, is_first=walk.pages == 1, is_last=walk.is_whole, redact=redact)
 
     def take(
