@@ -19,12 +19,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer (default: 0)")
     parser.add_argument("--scale", type=int, default=1, help="how many times more rows a day (default: 1)")
     parser.add_argument("--seed", type=int, default=7, help="seed of the made-up rows (default: 7)")
+    parser.add_argument(
+        "--pagination", default="offset", choices=["offset", "page", "cursor", "link"], help="how pages are asked for"
+    )
     parser.add_argument("--forget-stories", action="store_true", help="hide stories older than 24 hours")
     options = parser.parse_args(arguments)
     if not options.key or options.latency < 0 or options.scale < 1:
         parser.error("--key must not be empty, --latency not negative and --scale at least 1")
     sandbox = Sandbox(
-        shape=Shape(key=options.key),
+        shape=Shape(key=options.key, pagination=options.pagination),
         faults=[Fault("latency", seconds=options.latency)] if options.latency else [],
         seed=options.seed,
         scale=options.scale,

@@ -114,6 +114,10 @@ async def _total_pages(answer: Answer, *, value: object = ABSENT) -> None:
     answer.replaced[answer.shape.total_pages_path or "total_pages"] = value
 
 
+async def _next_link(answer: Answer, *, value: object = ABSENT) -> None:
+    answer.replaced[answer.shape.link_path] = value
+
+
 async def _duplicate(answer: Answer) -> None:
     answer.edits.append(lambda page: [*page, *page[:1]])
 
@@ -168,6 +172,7 @@ KINDS: Mapping[str, Callable[..., Awaitable[Response | None]]] = {
     "ignore_offset": _ignore_offset,
     "total": _total,
     "total_pages": _total_pages,
+    "next_link": _next_link,
     "duplicate": _duplicate,
     "mutate_rows": _mutate_rows,
     "escape": _escape,

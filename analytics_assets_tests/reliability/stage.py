@@ -189,9 +189,9 @@ class Read:
         return self._reading.report()
 
 
-def read(settings: Settings, endpoint: Endpoint = STORIES, rereads: int = MAX_REREADS) -> Read:
+def read(settings: Settings, endpoint: Endpoint = STORIES, rereads: int = MAX_REREADS, window: Window = WINDOW) -> Read:
     """Read a window as a run does, moved windows again, and without a warehouse."""
-    source, reading = build_source(endpoint, settings, WINDOW)
+    source, reading = build_source(endpoint, settings, window)
     found = Read(reading)
     for left in range(rereads, -1, -1):
         found.rows, found.rejected = [], []

@@ -56,8 +56,8 @@ class Chain(OffsetWalk):
 
     @property
     def where(self) -> str:
-        """Which page is asked for, in words."""
-        return f"page {self.pages + 1}"
+        """Which page came last, in words."""
+        return f"page {self.pages}"
 
     def ahead(self) -> Iterable[Any]:
         """Return nothing: where the next page is, only this one says."""
@@ -98,7 +98,7 @@ class Chain(OffsetWalk):
     def _follow(self, following: str) -> None:
         known = hash(following)
         if known in self._followed:
-            raise BrokenChainError(f"page {self.pages} names a page as the next that had been named before")
+            raise BrokenChainError(f"{self.where} names a page as the next that had been named before")
         self._followed.add(known)
         self.following = following
 

@@ -12,13 +12,11 @@ from analytics_assets.ingest.api.walk import RowsMovedError
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.window import Window
 
-Moments = Callable[[list[Any]], list[int | None]]
-"""Gives the cursors of rows, in microseconds since 1970; ``None`` where one has none that can be read."""
+Moments = Callable[[list[Any]], list[dt.datetime | None]]
+"""Gives the cursors of rows; ``None`` where one has none that can be read."""
 
 _SECOND = dt.timedelta(seconds=1)
 _DAY = dt.timedelta(days=1)
-_MICROSECOND = dt.timedelta(microseconds=1)
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 # Enough that those that are done first leave no connection idle, and not one for each day of ten years.
 _PARTS_PER_REQUEST = 4
 
@@ -54,10 +52,10 @@ class Cutting:
         asked = [part.widened(after=more) for part in parts[:-1]]
         return [part.params(self.settings) for part in [*asked, parts[-1]]]
 
-    def are_inside(self, moments: list[int | None]) -> bool:
+    def are_inside(self, moments: list[dt.datetime | None]) -> bool:
         """Say whether all cursors can be read, and stand within what is asked for, its end included."""
         asked = self.window.asked(self.settings)
-        start, end = _microseconds(asked.start), _microseconds(asked.end)
+        start, end = asked.start, asked.end
         return all(moment is not None and start <= moment <= end for moment in moments)
 
     @property
@@ -81,7 +79,8 @@ class PartsWalk(Chain):
         super().__init__(page_size, merge_key, restated_by)
         self._cutting = cutting
         self._parts: list[Window] = []
-        self._starts: list[int] = []
+        self._params: list[dict[str, str | int]] = []
+        self._starts: list[dt.datetime] = []
         self._part = 0
         self._chain = self._new_chain()
         # ids that have to come with their own part: those of the sample, and of rows that came with another part
@@ -96,12 +95,12 @@ class PartsWalk(Chain):
 
     @property
     def where(self) -> str:
-        """Which page is asked for, in words."""
+        """Which page came last, in words."""
         return self._chain.where if self._parts else super().where
 
     def ahead(self) -> Iterable[dict[str, str | int]]:
         """Return the parameters of the parts, which can all be begun."""
-        return self._cutting.params(self._parts) if self._parts else ()
+        return self._params
 
     def new_of(self, rows: list[Any]) -> list[Any]:
         """Return those rows of the page that has just come that are to be taken."""
@@ -123,8 +122,8 @@ class PartsWalk(Chain):
         """Cut the window, unless its first page shows that the API takes it for another one."""
         parts = self._cutting.parts(self.total, len(rows))
         if len(parts) > 1 and self._cutting.are_inside(self._cutting.moments(rows)):
-            self._parts, self._new = parts, []
-            self._starts = [_microseconds(part.start) for part in parts]
+            self._parts, self._params, self._new = parts, self._cutting.params(parts), []
+            self._starts = [part.start for part in parts]
             self._owed.update(self._id_hashes)
             self.rows_read = 0
             self._id_hashes = self._id_hashes[:0]
@@ -151,7 +150,7 @@ class PartsWalk(Chain):
         self._owed.update(id_hashes(others, self._merge_key, -1 - self.pages * len(rows)))
         self._note_ids(self._new, is_vouched_for=True)
         self.rows_read += len(self._new)
-        last_day = _microseconds(self._parts[self._part].end - _DAY)
+        last_day = self._parts[self._part].end - _DAY
         self._has_late_row = self._has_late_row or any(moment > last_day for moment in moments if moment is not None)
         if self._chain.is_whole:
             self._part += 1
@@ -161,7 +160,7 @@ class PartsWalk(Chain):
                 self._check_parts()
                 self.is_whole = True
 
-    def _owner(self, moment: int | None) -> int:
+    def _owner(self, moment: dt.datetime | None) -> int:
         """Return the part that a row belongs to; those outside of the window belong to the first or last one."""
         if moment is None:
             raise NotInPartsError("a row came whose time cannot be read")
@@ -180,7 +179,3 @@ class PartsWalk(Chain):
             raise NotInPartsError(f"the window has the total {self.total}, and its parts have {self.rows_read} rows")
         if self.rows_read and self._cutting.names_last_days and not self._has_late_row:
             raise NotInPartsError("all rows stand at the beginning of a day, as if the end of a part were its midnight")
-
-
-def _microseconds(moment: dt.datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND

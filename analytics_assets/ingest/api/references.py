@@ -115,7 +115,9 @@ def without_parameter(url: str, name: str) -> str:
 def with_parameter_of(url: str, other: str, name: str) -> str:
     """Return an address with a query parameter as it stands in another one, where it has it."""
     pieces = [piece for piece in other.partition("?")[2].split("&") if _name_of(piece) == name]
-    return "".join([url, *(f"{'&' if '?' in url else '?'}{piece}" for piece in pieces)])
+    for piece in pieces:
+        url += f"{'&' if '?' in url else '?'}{piece}"
+    return url
 
 
 def _read(request: Request) -> str:
