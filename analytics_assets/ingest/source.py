@@ -107,7 +107,10 @@ def _cutting(endpoint: Endpoint, settings: Settings, window: Window | None) -> C
     """Return how the window can be cut into parts, if it can."""
     if window is None or settings.pagination not in {"cursor", "link"} or settings.max_concurrent_requests == 1:
         return None
-    return Cutting(window, settings, functools.partial(moments_of, endpoint.cursor))
+    # the items of a list that is unnested have no moment of their own
+    if endpoint.cursor is None or endpoint.unnest:
+        return None
+    return Cutting(window, settings, functools.partial(moments_of, endpoint.column(endpoint.cursor).field))
 
 
 def _resource(endpoint: Endpoint) -> EndpointResource:

@@ -9,13 +9,16 @@ from requests import PreparedRequest, Response
 from starlette.requests import Request
 
 from analytics_assets.ingest.api.references import References, with_parameter_of, without_parameter
+from analytics_assets.ingest.configured import load_settings
+from analytics_assets.ingest.connection import check_endpoint
 from analytics_assets.ingest.errors import ApiError, explain
+from analytics_assets.ingest.estimate import estimate_window
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.server import SandboxServer
 from analytics_assets.sandbox.shape import Shape
-from analytics_assets_tests.project import KEY, KEY_FORMS, Project, stories
+from analytics_assets_tests.project import KEY, KEY_FORMS, WINDOW, Project, endpoint_of, stories
 
 
 def serve(project: Project, *faults: Fault, **shape: Any) -> Sandbox:  # noqa: ANN401
@@ -151,3 +154,31 @@ def test_a_parameter_moves_as_it_is_written() -> None:
     url = "https://a.example/s?x=%7E&k%65y=a%2Bb&key=c&y"
     assert without_parameter(url, "key") == "https://a.example/s?x=%7E&y"
     assert with_parameter_of("https://a.example/t", url, "key") == "https://a.example/t?k%65y=a%2Bb&key=c"
+
+
+@pytest.mark.parametrize("pagination", ["page", "cursor", "link"])
+@pytest.mark.parametrize("total", ["total", ""])
+def test_check_and_estimate_ask_as_a_load_does(project: Project, pagination: Any, total: str) -> None:  # noqa: ANN401
+    """A few requests show that the endpoint can be read, and what it will cost where there is a total."""
+    shape = Shape(key=KEY, pagination=pagination, total_path=total or None)
+    sandbox = project.serve(rows={"stories": stories(25)}, shape=shape)
+    project.configure(pagination=pagination, total_selector=total)
+    settings = load_settings()
+    verdict = check_endpoint(endpoint_of("stories"), settings)
+    assert str(verdict) == f"stories: fine: {'25 rows in all' if total else 'rows come, and no total'}"
+    assert len(sandbox.requests) <= 3
+    estimate = estimate_window(endpoint_of("stories"), settings.model_copy(update={"page_size": 10}), WINDOW)
+    assert (estimate.rows, estimate.requests) == ((25, 3) if total else (None, None))
+
+
+@pytest.mark.parametrize("pagination", ["page", "cursor", "link"])
+def test_an_empty_window_is_doubted(project: Project, pagination: str) -> None:
+    """One false empty answer is found out, as with offsets."""
+    project.serve(
+        rows={"stories": stories(25)},
+        shape=Shape(key=KEY, pagination=pagination, total_path=None),
+        faults=[Fault("body", content=b'{"data": []}', times=1)],
+    )
+    project.configure(pagination=pagination, page_size=10)
+    report = project.load()
+    assert (report.rows_loaded, report.rereads) == (25, 1)
