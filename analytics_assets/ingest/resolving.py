@@ -66,11 +66,13 @@ def _take_over(columns: dict[str, Column], base: Endpoint, merge_key: tuple[str,
     taken_over = set()
     of_cursor = [(base.cursor, _CURSOR, cursor)] if cursor else []
     declared = {column.name: column for column in base.columns}
-    # the cursor first, for it may be a part of the id
-    for ours, any_such, theirs in [*of_cursor, *((base.merge_key[0], _ID, field) for field in merge_key)]:
+    # where the id is the cursor too, or has it as a part, it has the cursor's type
+    of_id = [(base.merge_key[0], _CURSOR if field == cursor else _ID, field) for field in merge_key]
+    for ours, any_such, theirs in [*of_id, *of_cursor]:
         if theirs not in columns:
-            columns[theirs] = declared.get(theirs) or replace(columns.get(ours or "", any_such), name=theirs)
-            taken_over.add(ours or "")
+            like = columns.get(base.cursor or "") if theirs == cursor else columns.get(ours or "")
+            columns[theirs] = declared.get(theirs) or replace(like or any_such, name=theirs)
+            taken_over |= {ours or "", *([base.cursor or ""] if theirs == cursor else [])}
     return taken_over
 
 

@@ -34,8 +34,8 @@ Where an answer of the API shows that rows are missing, the run does not succeed
 | gives none | each page begins with the last row of the one before, no id comes twice, nothing is behind the last row |
 | either | after the load the warehouse is asked whether every row that was kept is in the table |
 
-That is how offsets are proven. [vendors/pagination.md](vendors/pagination.md) says it of page numbers, cursors and links,
-and what cannot be seen there.
+That is how offsets are proven. [vendors/pagination.md](vendors/pagination.md) says it of page numbers, cursors and
+links, and what cannot be seen there.
 
 When rows moved while they were read, the window is read again, up to three times.
 
@@ -103,7 +103,8 @@ _FAILURES: dict[Kind, tuple[str, str]] = {
     ),
     "incomplete": (
         "Rows moved in each of four passes; or the pages did not fit together twice in the same way, so it is no move",
-        "Run it again when the data rests; the settings of `pagination`, `limit_param`, or no `total_selector` if its total is wrong",
+        "Run it again when the data rests; the settings of `pagination`, `limit_param`, or no `total_selector` if its "
+        "total is wrong",
     ),
     "warehouse busy": ("Another program holds the DuckDB file, for more than a minute", "Close it"),
     "cannot connect": ("The database does not answer", "See whether it runs; check its host and port"),

@@ -58,7 +58,7 @@ class Cursor:
 
 def moments_of(field: str, rows: list[Any]) -> list[dt.datetime | None]:
     """Return the rows' cursors; ``None`` where a row has none that can be read. For a page Arrow takes longer."""
-    return [_moment(row.get(field)) if isinstance(row, dict) else None for row in rows]
+    return list(map(_moment, values_at(field, [row if isinstance(row, dict) else {} for row in rows])))
 
 
 def _moment(value: object) -> dt.datetime | None:
