@@ -29,7 +29,9 @@ def test_the_settings_table_is_complete() -> None:
     assert rows == expected
 
 
-@pytest.mark.parametrize("package", ["", "commands/", "ingest/", "ingest/api/", "ingest/table/", "ingest/warehouse/"])
+@pytest.mark.parametrize(
+    "package", ["", "commands/", "ingest/", "ingest/api/", "ingest/capture/", "ingest/table/", "ingest/warehouse/"]
+)
 def test_the_layout_names_every_file(package: str) -> None:
     """A reader finds each module in the layout."""
     layout = README.split("## Layout")[1].split("## ")[0]

@@ -2,10 +2,14 @@
 
 import argparse
 import errno
+import socket
 import sys
+from pathlib import Path
 
+from analytics_assets.ingest.capture.format import Json, read_capture
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
+from analytics_assets.sandbox.play import Player, how_to_load
 from analytics_assets.sandbox.server import listen, serve, stop_on_signals, url_of
 from analytics_assets.sandbox.shape import Shape
 
@@ -23,17 +27,16 @@ def main(arguments: list[str] | None = None) -> int:
         "--pagination", default="offset", choices=["offset", "page", "cursor", "link"], help="how pages are asked for"
     )
     parser.add_argument("--forget-stories", action="store_true", help="hide stories older than 24 hours")
+    parser.add_argument("--play", metavar="CAPTURE", help="a file of make record, to be played in place of the sandbox")
     options = parser.parse_args(arguments)
     if not options.key or options.latency < 0 or options.scale < 1:
         parser.error("--key must not be empty, --latency not negative and --scale at least 1")
-    sandbox = Sandbox(
-        shape=Shape(key=options.key, pagination=options.pagination),
-        faults=[Fault("latency", seconds=options.latency)] if options.latency else [],
-        seed=options.seed,
-        scale=options.scale,
-        forget_stories=options.forget_stories,
-    )
     stop_on_signals()
+    try:
+        capture = read_capture(Path(options.play).read_bytes()) if options.play else None
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"Cannot play {options.play}: {error}\n")
+        return 1
     try:
         listener = listen(options.host, options.port)
     except (OSError, OverflowError) as error:
@@ -41,10 +44,30 @@ def main(arguments: list[str] | None = None) -> int:
         why = "the port is taken; choose another with --port" if taken else str(error)
         sys.stderr.write(f"Cannot listen on {options.host} port {options.port}: {why}\n")
         return 1
-    sys.stdout.write(f"Sandbox API on {url_of(listener)} with key {options.key} (Ctrl-C stops it)\n")
-    sys.stdout.flush()
-    serve(sandbox, listener)
+    _serve(options, capture, listener)
     return 0
+
+
+def _serve(options: argparse.Namespace, capture: dict[str, Json] | None, listener: socket.socket) -> None:
+    """Say where it listens, and serve until it is stopped."""
+    where = f"{url_of(listener)} with key {options.key} (Ctrl-C stops it)"
+    if capture is None:
+        sys.stdout.write(f"Sandbox API on {where}\n")
+    else:
+        sys.stdout.write(f"Playing {options.play} on {where}. To load from it:\n")
+        sys.stdout.writelines(f"{line}\n" for line in how_to_load(capture, url_of(listener), options.key))
+    sys.stdout.flush()
+    serve(_sandbox(options) if capture is None else Player(capture, options.key), listener)
+
+
+def _sandbox(options: argparse.Namespace) -> Sandbox:
+    return Sandbox(
+        shape=Shape(key=options.key, pagination=options.pagination),
+        faults=[Fault("latency", seconds=options.latency)] if options.latency else [],
+        seed=options.seed,
+        scale=options.scale,
+        forget_stories=options.forget_stories,
+    )
 
 
 if __name__ == "__main__":

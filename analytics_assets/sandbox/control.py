@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
@@ -18,15 +19,20 @@ from analytics_assets.sandbox.faults import Fault
 _TAKE_A_FUNCTION = {"mutate_rows", "rate_limit"}
 
 
-def with_control(sandbox: Sandbox) -> Starlette:
-    """Return the application to serve: the control routes, and the sandbox on every other path."""
-    return Starlette(routes=[*_control_routes(sandbox), Route("/{path:path}", sandbox)])
+def with_control(sandbox: ASGIApp) -> Starlette:
+    """Return the application to serve: the control routes, and the sandbox on every other path.
+
+    What plays a capture has ``health`` alone: its answers are those that were recorded.
+    """
+    routes = _control_routes(sandbox) if isinstance(sandbox, Sandbox) else []
+    return Starlette(routes=[Route("/_sandbox/health", _health), *routes, Route("/{path:path}", sandbox)])
+
+
+async def _health(request: Request) -> Response:  # noqa: ARG001 - Starlette passes it
+    return _json({"ok": True})
 
 
 def _control_routes(sandbox: Sandbox) -> list[Route]:
-    async def health(request: Request) -> Response:  # noqa: ARG001 - Starlette passes it
-        return _json({"ok": True})
-
     async def requests(request: Request) -> Response:
         last = request.query_params.get("last", "20")
         if not (last.isascii() and last.isdecimal()):
@@ -57,7 +63,6 @@ def _control_routes(sandbox: Sandbox) -> list[Route]:
         return _json({"faults": []})
 
     return [
-        Route("/_sandbox/health", health),
         Route("/_sandbox/requests", requests),
         Route("/_sandbox/faults", add_fault, methods=["POST"]),
         Route("/_sandbox/faults", clear_faults, methods=["DELETE"]),

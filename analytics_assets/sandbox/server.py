@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from analytics_assets.sandbox.app import Sandbox
@@ -29,12 +30,14 @@ class SandboxServer:
     every connection.
     """
 
-    def __init__(self, sandbox: Sandbox | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Bind the port."""
+    def __init__(
+        self, sandbox: Sandbox | None = None, *, host: str = "127.0.0.1", port: int = 0, player: ASGIApp | None = None
+    ) -> None:
+        """Bind the port; a ``player``, such as a ``Player``, is served in the place of the sandbox."""
         self.sandbox = sandbox or Sandbox()
         self._socket = listen(host, port)
         self.url = url_of(self._socket)
-        self._server = _Server(_config(self.sandbox))
+        self._server = _Server(_config(player or self.sandbox))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="sandbox", daemon=True)
 
     def __enter__(self) -> Self:
@@ -62,8 +65,11 @@ class SandboxServer:
             listening.close()
 
 
-def serve(sandbox: Sandbox, listener: socket.socket) -> None:
-    """Serve on a socket from ``listen`` until Ctrl-C, or SIGTERM after ``stop_on_signals``; only on the main thread."""
+def serve(sandbox: ASGIApp, listener: socket.socket) -> None:
+    """Serve a ``Sandbox`` or a ``Player`` on a socket from ``listen`` until Ctrl-C; only on the main thread.
+
+    After ``stop_on_signals`` SIGTERM ends it, too.
+    """
     with contextlib.suppress(KeyboardInterrupt):
         _Server(_config(sandbox)).run([listener])
 
@@ -111,7 +117,7 @@ class _Server(uvicorn.Server):
         await asyncio.sleep(0)  # the applications learn of it before the ending loop cancels them
 
 
-def _config(sandbox: Sandbox) -> uvicorn.Config:
+def _config(sandbox: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         with_control(sandbox),
         http=_Protocol,

@@ -3,6 +3,8 @@
 import logging
 import re
 import threading
+from collections.abc import Callable
+from contextvars import ContextVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -21,6 +23,8 @@ from analytics_assets.ingest.settings import Settings
 _MAX_REDIRECTS = 5
 _SHOWN = 120
 _REDIRECTS = requests.sessions.SessionRedirectMixin()
+ADAPTER: ContextVar[Callable[..., ApiAdapter]] = ContextVar("adapter", default=ApiAdapter)
+"""What sends the requests of the sessions that are opened: ``make record`` has it keep what comes, too."""
 
 
 def open_session(settings: Settings, key: str, counts: WireCounts, log: logging.Logger) -> PageSession:
@@ -40,7 +44,7 @@ def open_session(settings: Settings, key: str, counts: WireCounts, log: logging.
     stop = threading.Event()
     budget = RateBudget(settings, stop.wait, log)
     redact = redactor_of(key)
-    adapter = ApiAdapter(settings, redact, counts, budget)
+    adapter = ADAPTER.get()(settings, redact, counts, budget)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     notes = RetryNotes(settings, counts, log)

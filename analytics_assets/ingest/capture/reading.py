@@ -1,0 +1,58 @@
+"""An endpoint read as a load reads it, to its end or to its failure, with nothing loaded."""
+
+import logging
+from collections import Counter
+
+from analytics_assets.ingest.capture.format import Ending
+from analytics_assets.ingest.capture.recorder import RecordFullError
+from analytics_assets.ingest.doubts import look_again
+from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.errors import Problem, WindowMovedError, causes, explain
+from analytics_assets.ingest.load import MAX_REREADS
+from analytics_assets.ingest.report import Reading
+from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.source import build_source
+from analytics_assets.ingest.window import Window
+
+_LOG = logging.getLogger("analytics_assets")
+
+
+def read_to_the_end(
+    endpoint: Endpoint, settings: Settings, window: Window, log: logging.Logger = _LOG
+) -> tuple[Ending, str]:
+    """Return how a load of the window would end, and what it would say of it; ``settings`` are the endpoint's.
+
+    Only what the warehouse would say is not known: no field can be called new, and no emptiness sudden. Bugs raise.
+    """
+    try:
+        reading = _read(endpoint, settings, window if settings.has_window else None, log)
+    except Exception as error:
+        full = next((cause for cause in causes(error) if isinstance(cause, RecordFullError)), None)
+        if full:
+            return Ending(cut=str(full)), str(full)
+        problem: Problem | None = explain(error)
+        if problem is None:
+            raise
+        return Ending(kind=problem.kind), problem.message
+    report = reading.report()
+    columns = Counter(column.data_type for column in report.columns)
+    ending = Ending(rows=report.rows_kept, set_aside=report.rows_rejected, columns=dict(sorted(columns.items())))
+    said = f"{report.rows_kept:,} rows"
+    if report.rows_rejected:
+        said += f", and {report.rows_rejected:,} that cannot be loaded ({'; '.join(report.rejected)})"
+    return ending, said
+
+
+def _read(endpoint: Endpoint, settings: Settings, window: Window | None, log: logging.Logger) -> Reading:
+    source, reading = build_source(endpoint, settings.model_copy(update={"new_columns": "add"}), window, log=log)
+    for rereads_left in range(MAX_REREADS, -1, -1):
+        try:
+            for _ in source:
+                pass
+            look_again(reading, log)
+        except Exception as failed:
+            if not rereads_left or not any(isinstance(cause, WindowMovedError) for cause in causes(failed)):
+                raise
+        else:
+            break
+    return reading
