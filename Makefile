@@ -67,6 +67,13 @@ else
 	@START="$(START)" END="$(END)" $(BIN)/python -m analytics_assets.commands.estimate
 endif
 
+ENDPOINT ?=
+PAGE_SIZE ?=
+FILE ?= capture.json
+.PHONY: record
+record: .venv/.installed ## Write what the configured API answers for a day, without key and data: make record DAY=2025-01-03 ENDPOINT=stories
+	@DAY="$(DAY)" ENDPOINT="$(ENDPOINT)" PAGE_SIZE="$(PAGE_SIZE)" FILE="$(FILE)" $(BIN)/python -m analytics_assets.commands.record
+
 .PHONY: test
 test: .venv/.installed ## Run the tests; ARGS="-k name" goes to pytest, REQUIRE_ALL=1 forbids skips
 	@# Three on two cores: a third of the time that tests take is waiting for servers and other processes.
