@@ -17,7 +17,7 @@ load_all = dg.define_asset_job(
 
 @dg.op
 def ask_every_endpoint(context: dg.OpExecutionContext, analytics_api: AnalyticsApi) -> None:
-    """Ask each endpoint for one row and log a verdict; fails when one is not fine."""
+    """Ask each endpoint a few questions and log a verdict; fails when one is not fine."""
     verdicts = analytics_api.check_connection()
     for verdict in verdicts:
         (context.log.info if verdict.is_fine else context.log.error)(str(verdict))
@@ -26,7 +26,9 @@ def ask_every_endpoint(context: dg.OpExecutionContext, analytics_api: AnalyticsA
         raise dg.Failure("\n".join(bad), allow_retries=False)
 
 
-@dg.job(description="Ask each endpoint for one row: unreachable, key refused, path not found, wrong shape, or fine.")
+@dg.job(
+    description="Ask each endpoint a few questions, and the warehouse: fine, or what is wrong and which setting to see."
+)
 def check_connection() -> None:
     """Check that the API can be reached as it is configured."""
     ask_every_endpoint()

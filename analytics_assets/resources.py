@@ -73,7 +73,7 @@ class AnalyticsApi(dg.ConfigurableResource):  # type: ignore[type-arg] # it is h
         return build_source(endpoint, self.settings().of(endpoint), window, run_id=run_id, log=log)
 
     def check_connection(self) -> list[Verdict]:
-        """Ask each endpoint for a row and its day, and open the warehouse; return a worded verdict for each.
+        """Ask each endpoint a few questions, and open the warehouse; return a worded verdict for each.
 
         There is one of the key too, where it has ended or is about to. What API and warehouse do raises nothing.
         """

@@ -14,7 +14,10 @@ from analytics_assets.ingest.warehouse.writer import duckdb_writer
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.concurrency.test_duckdb import reader
-from analytics_assets_tests.messages import as_documented, documented
+from analytics_assets_tests.ingest.questions.test_paging import at, shuffled
+from analytics_assets_tests.ingest.questions.vendor import ROWS, check
+from analytics_assets_tests.ingest.test_doubts import shifted
+from analytics_assets_tests.messages import DOCUMENT, as_documented, documented
 from analytics_assets_tests.project import KEY, Project, failure_of, message_of, stories
 
 LIMIT = json.dumps({"error": {"message": '"limit" must be less than or equal to 50'}})
@@ -44,6 +47,19 @@ def test_an_api_that_is_not_there(project: Project, waits: list[float]) -> None:
     """Nobody listens."""
     project.configure(base_url="http://127.0.0.1:9")
     assert as_documented(message_of(project.materialize())) == documented("unreachable")
+
+
+def test_what_the_check_finds(project: Project) -> None:
+    """Each example of `make check` is what it says of an API that is made so."""
+    shown = " ".join(DOCUMENT.read_text().split("## `make check`")[1].split())
+    found = [
+        check(project, ROWS, shape={"read_as": shifted(3)}),
+        check(project, ROWS, at(lambda offset, limit: offset * limit)),
+        check(project, ROWS, shuffled()),
+        check(project, ROWS, Fault("total", value=7000)),
+    ]
+    for verdict, _ in found:
+        assert str(verdict) in shown
 
 
 def test_a_setting(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

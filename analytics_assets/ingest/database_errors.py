@@ -7,6 +7,7 @@ What belongs here: the drivers' exceptions, told apart by their type, their SQLS
 import errno
 import re
 from collections.abc import Mapping
+from importlib import metadata
 from typing import Literal
 
 from dlt.destinations.exceptions import DatabaseTransientException
@@ -69,9 +70,11 @@ _TEXTS: tuple[tuple[re.Pattern[str], DatabaseKind], ...] = (
     (re.compile(r"Permission denied|read-only|not permitted", re.IGNORECASE), "no permission"),
     (re.compile(r"connection to server|could not (connect|translate)|Connection refused|timeout expired|starting up"),
      "cannot connect"),
-    (re.compile(r"not a valid DuckDB|storage version|version number|Cannot open|Is a directory"), "cannot open"),
+    (re.compile(r"not a valid DuckDB|storage version|version number|Corrupt database|Cannot open|Is a directory"),
+     "cannot open"),
     (re.compile(r"^(Constraint|Conversion|Out of Range|Invalid Input|Mismatch Type) Error"), "value refused"),
 )  # fmt: skip
+_OTHER_VERSION = re.compile(r"Trying to read a database file with")
 _PATH = re.compile(r"(?<![\w:/])/(?:[^\s\"'/:]+/)+([^\s\"'/:]+)")
 # values that a message quotes: PostgreSQL's behind a colon, DuckDB's in single quotes, and the pair of a key
 _VALUES = re.compile(r": \"[^\"]*\"$|(?<=string )'[^']*'|(?<=value )'?[^' ]+'?(?= )|(?<=key )\".*\"")
@@ -85,7 +88,7 @@ def told(error: BaseException) -> tuple[DatabaseKind, str] | None:
     driver = type(error).__module__.partition(".")[0]
     if driver in _NAMES:
         kind = _kind_of(error)
-        return (kind, f"{_NAMES[driver]} says: {_sentence(error)}") if kind else None
+        return (kind, f"{_NAMES[driver]} says: {_sentence(error)}{_versions(error)}") if kind else None
     if isinstance(error, OSError) and error.errno in _ERRNOS:
         return _ERRNOS[error.errno], f"{error.strerror}: {str(error.filename or 'the file').rpartition('/')[2]}"
     return None
@@ -104,6 +107,15 @@ def _kind_of(error: BaseException) -> DatabaseKind | None:
         if state[:length] in _SQLSTATES:
             return _SQLSTATES[state[:length]]
     return next((kind for text, kind in _TEXTS if text.search(str(error))), None)
+
+
+def _versions(error: BaseException) -> str:
+    """Return what is to be done with a DuckDB file whose version the installed library does not read."""
+    if not _OTHER_VERSION.search(str(error)):
+        return ""
+    return (
+        f"; this is DuckDB {metadata.version('duckdb')}, so load into another file, or install the one that wrote this"
+    )
 
 
 def _sentence(error: BaseException) -> str:

@@ -55,7 +55,7 @@ def build_source(
         run_id=run_id,
     )
     config: RESTAPIConfig = {
-        "client": {"base_url": settings.base_url, "auth": _auth(settings, key), "session": session},
+        "client": {"base_url": settings.base_url, "auth": auth_of(settings, key), "session": session},
         "resource_defaults": {
             "write_disposition": "merge",
             "file_format": FILE_FORMAT,
@@ -135,7 +135,8 @@ def _column(column: Column) -> TColumnSchema:
     return cast("TColumnSchema", hints | computed)
 
 
-def _auth(settings: Settings, key: str) -> AuthConfig | None:
+def auth_of(settings: Settings, key: str) -> AuthConfig | None:
+    """Return how a request carries the key, in dlt's terms; ``None`` where that is decided when it is sent."""
     if settings.key_location == "oauth2":
         # a token goes into each request when it is sent: `api/credentials.py`
         return None

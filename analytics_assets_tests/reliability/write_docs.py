@@ -103,8 +103,10 @@ _FAILURES: dict[Kind, tuple[str, str]] = {
     ),
     "incomplete": (
         "Rows moved in each of four passes; or the pages did not fit together twice in the same way, so it is no move",
-        "Run it again when the data rests; the settings of `pagination`, `limit_param`, or no `total_selector` if its "
-        "total is wrong",
+        (
+            "Run it again when the data rests; the settings of `pagination`, `limit_param`, or no `total_selector` if "
+            "its total is wrong"
+        ),
     ),
     "warehouse busy": ("Another program holds the DuckDB file, for more than a minute", "Close it"),
     "cannot connect": ("The database does not answer", "See whether it runs; check its host and port"),

@@ -3,7 +3,7 @@
 import codecs
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -31,6 +31,10 @@ class WireCounts:
     def __init__(self) -> None:
         self.requests = 0
         self.retries = 0
+        self.seconds = 0.0
+        """From the sending of each request that was answered to the answer's last byte, added up."""
+        self.headers: Mapping[str, str] = {}
+        """Of the answer that came last."""
         self._lock = threading.Lock()
 
     def request(self) -> None:
@@ -38,11 +42,19 @@ class WireCounts:
         with self._lock:
             self.requests += 1
 
+    def answer(self, seconds: float, headers: Mapping[str, str]) -> None:
+        """Note an answer that took so long."""
+        with self._lock:
+            self.seconds += seconds
+            self.headers = headers
+
     def include(self, other: "WireCounts") -> None:
         """Count what another question for the same window took."""
         with self._lock:
             self.requests += other.requests
             self.retries += other.retries
+            self.seconds += other.seconds
+            self.headers = other.headers or self.headers
 
     def retry(self) -> None:
         """Count one request that is about to be made again."""
@@ -123,6 +135,7 @@ class ApiAdapter(HTTPAdapter):
         except requests.RequestException as error:
             redacted = self._redact.error(error, str(request.url))
         else:
+            self._counts.answer(time.monotonic() - started, response.headers)
             return response
         finally:
             self._tell_budget(started, response)

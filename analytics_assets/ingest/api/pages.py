@@ -95,9 +95,10 @@ class PageSession(requests.Session):
             self._ahead[str(request.url)] = self._pool.submit(send)
 
     def begin(self) -> None:
-        """Begin with the first page: what is under way is forgotten."""
+        """Begin with the first page: what is under way is forgotten, and what all pages have in common."""
         self.is_behind_the_end = False
         self.place = Ask()
+        self._first = None
         self.drop_ahead()
 
     def give_up(self) -> None:

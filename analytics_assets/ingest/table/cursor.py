@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analytics_assets.ingest.fields import values_at
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table.kept import RowsKept, Strays
 from analytics_assets.ingest.table.values import ARROW_TYPES, RejectedError, moment

@@ -20,6 +20,12 @@ from analytics_assets.ingest.warehouse.destination import HAS_LOCK
 from analytics_assets.ingest.warehouse.writer import duckdb_writer, postgres_writer
 
 _REFRESH = "_analytics_refresh"
+# What they are called, and which is there. A DuckDB file also has a version, which older libraries may not read.
+_VERSIONS = {
+    "duckdb": "SELECT 'DuckDB ' || version() || coalesce(', file format ' || any_value(tags['storage_version']), '') "
+    "FROM duckdb_databases() WHERE database_name = current_database()",
+    "postgres": "SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1)",
+}
 # of somebody who stands before the screen
 _PATIENCE_SECONDS = 5.0
 
@@ -82,14 +88,15 @@ class Warehouse:
         with self._pipeline.destination_client(schema) as client:
             yield client if isinstance(client, SqlJobClientBase) else None
 
-    def try_writing(self, tables: Iterable[str]) -> bool:
+    def try_writing(self, tables: Iterable[str]) -> str | None:
         """Do what a load does with the warehouse, and change nothing; raises what a load would meet.
 
-        ``tables`` need not be there. Returns whether it could be tried: not every destination is a database.
+        ``tables`` need not be there. Returns the database's version, empty where it is not known how to ask for that,
+        and ``None`` where nothing could be tried: not every destination is a database.
         """
         with self.writer(_PATIENCE_SECONDS), self.job_client() as job_client:
             if job_client is None:
-                return False
+                return None
             client = job_client.sql_client
             self.drop_staging(client)
             with client.with_staging_dataset():
@@ -98,7 +105,10 @@ class Warehouse:
             for table in tables:
                 with contextlib.suppress(DatabaseUndefinedRelation):
                     client.execute_sql(f"DELETE FROM {self.dataset}.{table} WHERE 1 = 0")
-        return True
+            if self.kind not in _VERSIONS:
+                return ""
+            [found] = client.execute_sql(_VERSIONS[self.kind]) or [("",)]
+        return " ".join(map(str, found))
 
     def drop_staging(self, client: SqlClientBase[Any]) -> None:
         """Drop the dataset that rows are staged in."""

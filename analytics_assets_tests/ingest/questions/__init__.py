@@ -1,0 +1,1 @@
+"""What `make check` asks an endpoint, tried on APIs that misunderstand it."""
