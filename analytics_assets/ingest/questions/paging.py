@@ -54,5 +54,6 @@ def _misread(page: Page, part: Page, offset: int, name: str) -> str:
         return f"{asked}, the API returned those from {at}: it rounds to whole pages, and {without}"
     if at is None or at in {(offset - 1) * size, offset * size}:
         came = "no row" if not part.ids else f"rows that stand at {at}" if at is not None else "rows of another page"
-        return f"{asked}, the API returned {came}: it takes the offset for a page number: check pagination (\"page\") and offset_param"
+        instead = 'it takes the offset for a page number. Check offset_param, or set pagination = "page"'
+        return f"{asked}, the API returned {came}: {instead}"
     return f"{asked}, the API returned those from {at}: check offset_param, and ask for an order in extra_params"

@@ -34,7 +34,7 @@ def shuffled() -> Twist:
 
 
 NONE = {"total_selector": ""}
-PAGE_NUMBER = "it takes the offset for a page number. Check offset_param"
+PAGE_NUMBER = "it takes the offset for a page number. Check offset_param, or set pagination"
 
 
 @pytest.mark.parametrize(
