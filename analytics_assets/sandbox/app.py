@@ -127,16 +127,15 @@ class Sandbox:
             return _refusal(_NOT_ALLOWED, "only GET is allowed", {"allow": "GET"})
         if refusal := self._not_let_in(self.shape.key_sent(params, headers)):
             return refusal
+        shape = self.shape.of(endpoint)
         try:
-            self.shape.check_required(params)
-            offset, limit = asked_page(self.shape, params)
-            start, end = self.shape.window(params)
+            shape.check_required(params)
+            offset, limit = asked_page(shape, params)
+            start, end = shape.window(params)
         except BadRequestError as error:
             return _refusal(_BAD, str(error))
         rows = self._select(endpoint, start, end)
-        answer = Answer(
-            endpoint=endpoint, url=str(request.url), shape=self.shape, rows=rows, offset=offset, limit=limit
-        )
+        answer = Answer(endpoint=endpoint, url=str(request.url), shape=shape, rows=rows, offset=offset, limit=limit)
         for fault in list(self.faults):
             response = await fault.apply(answer) if fault.takes(answer) else None
             if response is not None:
@@ -198,6 +197,8 @@ def _parsed(text: str) -> dt.datetime | None:
 
 
 def _moment(value: object) -> dt.datetime | None:
+    if type(value) is int:
+        return dt.datetime.fromtimestamp(value, dt.UTC)
     return _parsed(value) if isinstance(value, str) else None
 
 

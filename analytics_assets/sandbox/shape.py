@@ -5,8 +5,8 @@ What belongs here: everything two vendors of the same statistics do differently,
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, Self
 
 from analytics_assets.ingest.endpoints import ENDPOINTS
 
@@ -35,7 +35,8 @@ class Shape:
     the body is the list itself. Without ``total_path`` the answer has no total, and without ``total_pages_path`` no
     number of pages. A bigger limit than ``max_page_size`` is cut without a word. ``window_format`` is an ISO 8601
     moment with its offset, an ISO date (midnight UTC; an inclusive end takes in that whole day) or whole seconds since
-    1970. ``require_params`` must be sent as given. ``ValueError`` when the key is empty.
+    1970. ``require_params`` must be sent as given. ``own`` is what lists do differently, by endpoint. ``ValueError``
+    when the key is empty.
     """
 
     key: str = field(default="sandbox-key", repr=False)
@@ -69,12 +70,18 @@ class Shape:
     window_format: Literal["datetime", "date", "epoch"] = "datetime"
     window_end: Literal["exclusive", "inclusive"] = "exclusive"
     require_params: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse an empty key."""
         if not self.key:
             msg = "the sandbox needs a key that is not empty"
             raise ValueError(msg)
+
+    def of(self, endpoint: str) -> Self:
+        """Return the dialect of one list."""
+        own = self.own.get(endpoint)
+        return replace(self, **own) if own else self
 
     def key_sent(self, params: Mapping[str, str], headers: Mapping[str, str]) -> str | None:
         """Return what stands where this vendor expects the key; header names are lower case."""
