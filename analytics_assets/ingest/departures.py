@@ -3,6 +3,7 @@
 | what | seen in dlt | can go when |
 |---|---|---|
 | ``read_type_hints_once`` | 1.31.0 | the TODO in ``dlt.common.validation.validate_dict`` is gone |
+| ``tell_secrets_once`` | 1.31.0 | dlt's ``is_secret_hint`` remembers what it has said of a type |
 | ``resolve_once`` | 1.31.0 | a run resolves ``destination.configuration`` once by itself |
 | ``destination_arguments`` | 1.31.0 | ``dlt.destinations.duckdb().capabilities().supports_transactions`` is true |
 | ``as_jsonb`` | 1.31.0 | ``dlt.destinations.impl.postgres.factory`` makes ``jsonb`` of a Parquet table's JSON columns |
@@ -25,6 +26,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from dlt.common import validation
+from dlt.common.configuration import is_secret_hint, resolve
+from dlt.common.configuration.providers import environ
 from dlt.common.destination import AnyDestination
 from dlt.common.destination.client import DestinationClientConfiguration
 from dlt.common.schema import Schema
@@ -48,6 +51,27 @@ def read_type_hints_once() -> None:
         return _type_hints(spec)
 
     setattr(validation, typing.get_type_hints.__name__, get_type_hints)
+
+
+_known_as_secret = functools.cache(is_secret_hint)
+
+
+def tell_secrets_once() -> None:
+    """Have dlt find out once per process whether a type is that of a secret.
+
+    It does so for each place where it looks for a value, thousands of times in a load, which is a tenth of what loading
+    a few rows takes. What is found depends on the type alone.
+    """
+
+    def is_secret(hint: type) -> bool:
+        try:
+            return _known_as_secret(hint)
+        except TypeError:
+            # annotated with something that has no hash
+            return is_secret_hint(hint)
+
+    for module in (environ, resolve):
+        setattr(module, is_secret_hint.__name__, is_secret)
 
 
 def resolve_once(destination: AnyDestination) -> AnyDestination:

@@ -15,7 +15,7 @@ from dlt.pipeline.pipeline import Pipeline
 
 from analytics_assets.ingest.cancelling import cancellable, is_cancelled, settling
 from analytics_assets.ingest.collector import collector_at_rest
-from analytics_assets.ingest.departures import as_jsonb
+from analytics_assets.ingest.departures import as_jsonb, tell_secrets_once
 from analytics_assets.ingest.doubts import look_again
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import ApiError, WindowMovedError, causes
@@ -227,6 +227,7 @@ def open_pipeline(reading: Reading, log: logging.Logger = _LOG) -> Iterator[Wind
 
 @contextlib.contextmanager
 def _open(log: logging.Logger) -> Iterator[WindowPipeline]:
+    tell_secrets_once()
     with collector_at_rest(), working_directory() as directory:
         destination, staging = open_destination()
         pipeline = dlt.pipeline(

@@ -1,21 +1,27 @@
 """What departs from dlt does what it is there for, and dlt does not do it by itself."""
 
+import functools
 import typing
 from collections import Counter
-from typing import Any
+from typing import Annotated, Any
 
 import dlt
 import pytest
-from dlt.common import validation
-from dlt.common.configuration import resolve_configuration
+from dlt.common import configuration, validation
+from dlt.common.configuration import resolve, resolve_configuration
+from dlt.common.configuration.providers import environ
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.destination import Destination, reference
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TTableSchema
+from dlt.common.typing import TSecretStrValue
 
 from analytics_assets.ingest import departures
+from analytics_assets.ingest.configured import load_settings
+from analytics_assets.ingest.load import open_pipeline
+from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.window import Window
-from analytics_assets_tests.project import WINDOW, Project, stories
+from analytics_assets_tests.project import WINDOW, Project, endpoint_of, stories
 from analytics_assets_tests.warehouses import Postgres, types
 
 
@@ -52,6 +58,33 @@ def test_annotations_are_read_once(project: Project, monkeypatch: pytest.MonkeyP
     assert set(read.values()) == {1}
     # the load has put its own in place of the one above
     assert validation.get_type_hints(TTableSchema) == typing.get_type_hints(TTableSchema)  # type: ignore[attr-defined]
+
+
+def test_a_type_is_told_from_a_secret_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself dlt finds out for each place where it looks for a value, thousands of times in a load."""
+    looked_at: Counter[type] = Counter()
+
+    def is_secret_hint(hint: type) -> bool:
+        looked_at[hint] += 1
+        return configuration.is_secret_hint(hint)
+
+    for module in (environ, resolve):
+        monkeypatch.setattr(module, "is_secret_hint", is_secret_hint)
+    known = functools.cache(is_secret_hint)
+    monkeypatch.setattr(departures, "_known_as_secret", known)
+    project.serve(rows={"stories": stories(3)})
+    source, reading = build_source(endpoint_of("stories"), load_settings(), WINDOW)
+    with open_pipeline(reading) as pipeline:
+        # by now ours stands in place of those above
+        looked_at.clear()
+        known.cache_clear()
+        pipeline.run(source)
+    assert looked_at
+    assert set(looked_at.values()) == {1}
+    is_secret: Any = vars(resolve)["is_secret_hint"]
+    hints: list[Any] = [TSecretStrValue, Annotated[str, []], str]
+    assert [is_secret(hint) for hint in hints] == [configuration.is_secret_hint(hint) for hint in hints]
+    assert [is_secret(hint) for hint in hints] == [True, False, False]
 
 
 @pytest.mark.postgres

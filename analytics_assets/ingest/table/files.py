@@ -9,6 +9,8 @@ from pathlib import Path
 import dlt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
 from dlt.common.schema.typing import C_DLT_ID, C_DLT_LOAD_ID
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
@@ -29,7 +31,9 @@ class TableFiles:
     """The rows of one table in a load, on disk. Where the table's columns change on the way, another file begins."""
 
     def __init__(self) -> None:
-        self._directory = Path(tempfile.mkdtemp(dir=dlt.current.pipeline().working_dir, prefix="rows_"))
+        # `dlt.current.pipeline()` says the same, after it has read all of the configuration once more
+        working_dir = Container()[PipelineContext].pipeline().working_dir
+        self._directory = Path(tempfile.mkdtemp(dir=working_dir, prefix="rows_"))
         self._files: list[tuple[Path, pa.Schema, int]] = []
         self._writer: pq.ParquetWriter | None = None
 
