@@ -37,7 +37,12 @@ class PageWalk(OffsetWalk):
     @property
     def may_end(self) -> bool:
         """Whether a refusal of the page that is asked for says that there is none."""
-        return self.asks_behind or (self.pages > 0 and self.total is None and self.total_pages is None)
+        return self.asks_behind or (self.pages > 0 and self.is_guessing)
+
+    @property
+    def is_guessing(self) -> bool:
+        """Whether nothing says how many pages there are."""
+        return self.total is None and self.total_pages is None
 
     @property
     def where(self) -> str:

@@ -43,6 +43,7 @@ class PageSession(requests.Session):
         self._mend = mend
         self._stop = stop
         self._place_param = settings.page_param if settings.pagination == "page" else settings.offset_param
+        self._place_name = quote_plus(self._place_param)
         in_flight = settings.max_concurrent_requests
         self._pool = Workers(in_flight, "analytics-page")
         self._most_ahead = PAGES_WAITING * in_flight if in_flight > 1 else 0
@@ -86,13 +87,12 @@ class PageSession(requests.Session):
 
     def fetch_ahead(self, places: Iterable[Any]) -> None:
         """Begin to fetch the pages at these offsets, or of these numbers: the next ones, as far as they may wait."""
-        if self._first is None:
+        if (first := self._first) is None:
             return
-        # The first of them, as many as wait here already, were begun by an earlier call.
-        for place in itertools.islice(places, len(self._ahead), self._most_ahead):
-            request = self._page_request(self._first, place)
-            send = functools.partial(self._send, request, **self._send_arguments)
-            self._ahead[str(request.url)] = self._pool.submit(send)
+        for place in itertools.islice(places, self._most_ahead):
+            if (url := self._url(first, place)) not in self._ahead:
+                send = functools.partial(self._send, self._page_request(first, place), **self._send_arguments)
+                self._ahead[url] = self._pool.submit(send)
 
     def begin(self) -> None:
         """Begin with the first page: what is under way is forgotten, and what all pages have in common."""
@@ -127,10 +127,13 @@ class PageSession(requests.Session):
         return super().prepare_request(request)
 
     def _page_request(self, first: requests.PreparedRequest, place: int | None) -> requests.PreparedRequest:
-        request, url = first.copy(), str(first.url)
-        if place is not None:
-            request.url = f"{url}{'&' if '?' in url else '?'}{quote_plus(self._place_param)}={place}"
+        request = first.copy()
+        request.url = self._url(first, place)
         return request
+
+    def _url(self, first: requests.PreparedRequest, place: int | None) -> str:
+        url = str(first.url)
+        return url if place is None else f"{url}{'&' if '?' in url else '?'}{self._place_name}={place}"
 
 
 def _or_nothing(page: Future[requests.Response]) -> requests.Response:

@@ -4,10 +4,11 @@
 the next pages fetched (``pages.py``, ``chains.py``).
 """
 
+import itertools
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dlt.common import jsonpath
@@ -28,6 +29,8 @@ _SHOWN = 120
 # of a piece of an answer, which may have many megabytes
 _LOOKED_AT = 2**16
 _SAY_EVERY_SECONDS = 2.0
+# Pages behind the first that are asked for before the second has come: few in vain, and hardly a pause.
+_UNTRIED = 7
 # as JSON writers of languages without whole numbers write it: 250.0
 _WHOLE_NUMBER = re.compile(r"\s*[0-9]+(\.0*)?\s*", re.ASCII)
 # Some APIs send an error object with every answer; one with such a code says that all is well.
@@ -102,7 +105,7 @@ class WindowPages:
         if self.walk.is_whole:
             self._session.drop_ahead()
         else:
-            self._session.fetch_ahead(self.walk.ahead())
+            self._session.fetch_ahead(self._ahead())
         if time.monotonic() - self._said_at > _SAY_EVERY_SECONDS:
             self._said_at = time.monotonic()
             self._log.info("%s: %s", self._endpoint.name, self.walk.progress)
@@ -120,6 +123,16 @@ class WindowPages:
         else:
             params[settings.offset_param] = walk.offset
         request.params = params
+
+    def _ahead(self) -> Iterable[Any]:
+        """Return which pages to fetch ahead: few until the second one has shown that the API honours what is asked."""
+        if isinstance(self.walk, Chain):
+            return self.walk.ahead()
+        most = self._settings.max_concurrent_requests if self.walk.is_guessing else None
+        if self.walk.pages == 1:
+            # what did not fit before may not fit again
+            most = _UNTRIED if self.is_first_reading else 1
+        return itertools.islice(self.walk.ahead(), most)
 
     def _new_walk(self) -> OffsetWalk:
         settings, merge_key, restated_by = self._settings, self._endpoint.item_key, self._endpoint.item_state

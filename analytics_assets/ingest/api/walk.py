@@ -4,7 +4,6 @@ What belongs here: where the next page begins, and whether what came is whole. H
 ``pages.py``, what an answer looks like in ``pagination.py``.
 """
 
-import itertools
 import sys
 import time
 from array import array
@@ -62,7 +61,7 @@ class OffsetWalk:
         self._firsts: set[int] = set()
         # without a total: the row that the next page has to begin with
         self._anchor: Any = None
-        # rows of the last page, the overlap included, and of the first one
+        # rows of the last page, the overlap included, and of the first one; without a total, of the shortest before it
         self._came = self._came_first = 0
 
     def advance(self, rows: list[Any], total: int | None) -> None:
@@ -79,6 +78,8 @@ class OffsetWalk:
             self.total, self._came_first = total, len(rows)
         elif total != self.total:
             raise RowsMovedError(f"the total was {self.total} and became {total}", is_change=True)
+        elif total is None:
+            self._came_first = min(self._came_first, self._came)
         self._came = len(rows)
         self.overlap = 0 if self._anchor is None else 1
         if self.overlap:
@@ -102,18 +103,26 @@ class OffsetWalk:
         """Whether a refusal of the page that is asked for says that there is none."""
         return self.asks_behind
 
+    @property
+    def is_guessing(self) -> bool:
+        """Whether nothing says how many pages there are."""
+        return self.total is None
+
     def ahead(self) -> Iterable[Any]:
         """Return the offsets at which the next pages begin if each brings as many rows as the last one did."""
         if self.is_whole or self.asks_behind:
-            return ()
+            return range(self.offset, self.offset + self.asks_behind)
+        is_short = self._came < (self._page_size if self.pages == 1 else self._came_first)
         if self.total is not None:
             offsets = range(self.offset, self.total, max(self._came, 1))
             # A server may cap its pages; or the total is not the window's, and there is no further page.
-            return offsets[:1] if self.pages == 1 and self._came < self._page_size else offsets
-        if self._came == self._page_size > 1:
-            # A guess. No more of them than pages have come, so that a short window wastes few requests.
-            return itertools.islice(itertools.count(self.offset, self._came - 1), self.pages)
-        return ()
+            return offsets[:1] if self.pages == 1 and is_short else offsets
+        if is_short or self._came == 1:
+            # the window's last row once more, and the empty page behind it
+            return range(self.offset, self.offset + 2)
+        # A guess. No more than twice as many as have come, so that a short window wastes few requests.
+        step = self._came - 1
+        return range(self.offset, self.offset + step * 2 * self.pages, step)
 
     def new_of(self, rows: list[Any]) -> list[Any]:
         """Return those rows of the page that has just come that are to be taken."""

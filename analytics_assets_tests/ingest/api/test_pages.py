@@ -5,8 +5,10 @@ import time
 import pytest
 
 from analytics_assets.ingest.errors import explain
+from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
-from analytics_assets_tests.project import Project, stories
+from analytics_assets.sandbox.shape import Shape
+from analytics_assets_tests.project import KEY, Project, stories
 
 
 def test_requests_are_what_the_pages_need(project: Project) -> None:
@@ -85,10 +87,70 @@ def test_without_a_total_it_guesses_and_discards_what_lies_behind_the_end(projec
     sandbox = project.serve(rows={"stories": stories(95)}, faults=[Fault("total")])
     project.configure(page_size=10, max_concurrent_requests=4)
     assert [row["id"] for row in project.read()] == [f"s{i:03}" for i in range(95)]
-    offsets = [int(request.params["offset"]) for request in sandbox.requests]
+    offsets = _offsets(sandbox)
     assert set(range(0, 91, 9)) <= set(offsets)
-    # as many at most as may be waiting, and the request that confirms the end
-    assert len(offsets) <= 12 + 4 * 4
+    # as many at most as may be in flight, the last row once more, and the request that confirms the end
+    assert len(offsets) <= 11 + 4 + 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "needed", "wasted"),
+    [
+        pytest.param(0, [0], 0, id="nothing"),
+        pytest.param(5, [0, 4, 5], 0, id="a page that is not full"),
+        pytest.param(10, [0, 9, 10], 1, id="a page that is full"),
+        pytest.param(15, [0, 9, 14, 15], 1, id="two pages"),
+        pytest.param(25, [0, 9, 18, 24, 25], 3, id="three pages"),
+    ],
+)
+def test_without_a_total_a_short_window_takes_few_requests(
+    project: Project, rows: int, needed: list[int], wasted: int
+) -> None:
+    """Each offset once, and beside those that are needed no more than twice as many as pages have come."""
+    sandbox = project.serve(rows={"stories": stories(rows)}, shape=Shape(key=KEY, total_path=None))
+    project.configure(page_size=10, max_concurrent_requests=16, total_selector="")
+    assert len(project.read()) == rows
+    offsets = _offsets(sandbox)
+    assert sorted(offset for offset in offsets if offset in needed) == needed
+    assert len(offsets) <= len(needed) + wasted
+
+
+def test_without_a_total_a_server_that_caps_its_pages_is_read_ahead(project: Project) -> None:
+    """It costs a request or two; read page by page, its pages would be one at a time."""
+    sandbox = project.serve(
+        rows={"stories": stories(200)}, shape=Shape(key=KEY, total_path=None), faults=[Fault("latency", seconds=0.02)]
+    )
+    sandbox.faults.append(Fault("cap", rows=5))
+    project.configure(page_size=10, max_concurrent_requests=4, total_selector="")
+    assert [row["id"] for row in project.read()] == [f"s{i:03}" for i in range(200)]
+    assert sandbox.max_in_flight == 4
+    assert len(sandbox.requests) <= 52 + 1 + 4
+
+
+@pytest.mark.parametrize("total", ["total", ""])
+def test_a_server_that_ignores_the_offset_is_noticed_soon(project: Project, total: str) -> None:
+    """Both passes together take ten requests at most: few are made before the second page is seen, then one."""
+    sandbox = project.serve(rows={"stories": stories(1000)}, faults=[Fault("ignore_offset")])
+    project.configure(page_size=10, max_concurrent_requests=16, total_selector=total)
+    with pytest.raises(Exception, match="does not honour offset") as caught:
+        project.load()
+    problem = explain(caught.value)
+    assert problem is not None
+    assert (problem.kind, problem.is_transient) == ("incomplete", False)
+    assert len(sandbox.requests) <= 10
+    assert project.reports["stories"].rereads == 1
+
+
+def test_a_second_page_that_is_late_holds_back_all_but_a_few(project: Project) -> None:
+    """Seven pages are under way before the second one is seen; then all that may be."""
+    late = Fault("latency", seconds=0.3, offset=10)
+    sandbox = project.serve(rows={"stories": stories(397)}, faults=[late, Fault("latency", seconds=0.02)])
+    project.configure(page_size=10, max_concurrent_requests=16)
+    assert len(project.read()) == 397
+    began = [request.at for request in sandbox.requests]
+    assert sum(at < began[0] + 0.3 for at in began) == 8
+    assert len(began) == 40
+    assert sandbox.max_in_flight > 8
 
 
 def test_a_page_that_is_not_where_it_was_expected_is_asked_again(project: Project) -> None:
@@ -97,3 +159,7 @@ def test_a_page_that_is_not_where_it_was_expected_is_asked_again(project: Projec
     project.configure(page_size=10, max_concurrent_requests=4)
     assert [row["id"] for row in project.read()] == [f"s{i:03}" for i in range(100)]
     assert 37 in [int(request.params["offset"]) for request in sandbox.requests]
+
+
+def _offsets(sandbox: Sandbox) -> list[int]:
+    return [int(request.params["offset"]) for request in sandbox.requests]

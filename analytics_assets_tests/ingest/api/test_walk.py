@@ -167,10 +167,11 @@ def test_rows_without_an_id_count_as_themselves() -> None:
     [
         pytest.param(PAGE, 14, [4, 8, 12], id="a total"),
         pytest.param(3, 10, [3], id="a server that caps its pages, or a total of more than the window"),
-        pytest.param(PAGE, PAGE, [], id="a full page that is all: nothing is behind it for sure"),
+        pytest.param(PAGE, PAGE, [PAGE], id="a full page that is all, and whatever is behind it"),
         pytest.param(3, 3, [], id="the end"),
-        pytest.param(PAGE, None, [3], id="no total: a guess, one page"),
-        pytest.param(3, None, [], id="no total, and a page that is not full"),
+        pytest.param(PAGE, None, [3, 6], id="no total: a guess, two pages"),
+        pytest.param(3, None, [2, 3], id="no total, and a page that is not full: its last row, and the end behind it"),
+        pytest.param(0, None, [], id="no total, and nothing"),
     ],
 )
 def test_the_offsets_that_come_next(came: int, total: int | None, ahead: list[int]) -> None:
@@ -188,14 +189,32 @@ def test_pages_that_are_capped_are_read_ahead_from_the_second_on() -> None:
     assert list(walk.ahead()) == [6, 9]
 
 
-def test_without_a_total_no_more_is_guessed_than_has_come() -> None:
-    """So that a short window wastes few requests."""
+def test_without_a_total_few_more_are_guessed_than_have_come() -> None:
+    """Twice as many, so that a short window wastes few requests."""
     walk = OffsetWalk(PAGE, ("id",))
-    for number in range(1, 5):
+    for most in (2, 4, 6, 8):
         first = walk.offset
         walk.advance(_rows(*range(first, first + PAGE)), None)
-        assert len(list(walk.ahead())) == number
-    assert next(iter(walk.ahead())) == walk.offset
+        assert list(walk.ahead()) == [walk.offset + 3 * number for number in range(most)]
+
+
+def test_without_a_total_a_server_that_caps_its_pages_is_read_ahead() -> None:
+    """From the second page on, which is as long as the first: so neither was the end."""
+    walk = OffsetWalk(PAGE, ("id",))
+    walk.advance(_rows(0, 1, 2), None)
+    walk.advance(_rows(2, 3, 4), None)
+    assert list(walk.ahead()) == [4, 6, 8, 10]
+
+
+def test_without_a_total_pages_of_many_lengths_are_rarely_taken_for_the_end() -> None:
+    """What is asked for behind a short page is in vain where more follows: not again after a page that is as short."""
+    walk = OffsetWalk(PAGE, ("id",))
+    vain = []
+    for came in (4, 3, 4, 3, 3, 2, 3, 2):
+        first = walk.offset
+        walk.advance(_rows(*range(first, first + came)), None)
+        vain.append(list(walk.ahead()) == [walk.offset, walk.offset + 1] and came > 2)
+    assert vain == [False, True, False, False, False, False, False, False]
 
 
 def test_what_it_says_of_itself() -> None:
