@@ -46,6 +46,8 @@ BODIES: list[tuple[str, dict[str, Any], Callable[[Any], object], object]] = [
     ("total", {"value": "many"}, lambda b: b["total"], "many"),
     ("total", {"value": None}, lambda b: b["total"], None),
     ("total", {}, lambda b: "total" in b, False),
+    ("total_pages", {"value": 9}, lambda b: b["total_pages"], 9),
+    ("next_link", {"value": "//elsewhere"}, lambda b: b["paging"]["next"], "//elsewhere"),
     ("duplicate", {}, lambda b: (b["data"][-1]["id"], len(b["data"])), ("s100", 101)),
     ("mutate_rows", {"change": lambda page: page[::-1]}, lambda b: b["data"][0]["id"], "s199"),
     ("escape", {"characters": "s"}, lambda b: b["data"][0]["id"], "s100"),
