@@ -34,11 +34,16 @@ _ADVICE: Mapping[str, str] = {
     ),
     "path not found": "Check base_url and the endpoint's path (analytics_api.endpoints.<name>.path).",
     "API failing": "Run it again later, or ask more slowly (max_requests_per_second).",
-    "request refused": "Check the settings that name the parameters, and the API's documentation.",
+    "request refused": "Check the settings that name the parameters, page_size, and the API's documentation.",
 }
 _ADVICE_WHERE_MISSING = (
     "What is asked for does not exist, or the key may not see it: check the endpoint's path "
-    "(analytics_api.endpoints.<name>.path), the fields in extra_params, and what the key is allowed to read."
+    "(analytics_api.endpoints.<name>.path), the fields in extra_params, what the key is allowed to read, and "
+    "key_location and key_name, for a key in another place counts as none."
+)
+_ADVICE_WHERE_FORBIDDEN = (
+    "Check API_KEY (or api_key in .dlt/secrets.toml, or key_file), the settings key_location and key_name, and whether "
+    "the key may read what stands at the endpoint's path (analytics_api.endpoints.<name>.path)."
 )
 # How an API that answers 403 for what it does not have, so that nobody can find out, says it: Directus, for one.
 _SAYS_MISSING = re.compile(r"(not|n't) exist|not found|no such|unknown (field|collection|resource|path)", re.IGNORECASE)
@@ -144,8 +149,10 @@ def _of_status(response: requests.Response) -> Problem:
     elif status in RETRIED_STATUSES or status >= _FIRST_STATUS_OF_PROXIES:
         kind = "API failing"
     said = f"{response.url} answered {status} {response.reason or ''}".rstrip() + quoted(response)
-    if status == requests.codes.forbidden and _SAYS_MISSING.search(response.text):
-        return _with_advice("request refused", said, _ADVICE_WHERE_MISSING)
+    if status == requests.codes.forbidden:
+        is_missing = _SAYS_MISSING.search(response.text)
+        kind, advice = ("request refused", _ADVICE_WHERE_MISSING) if is_missing else (kind, _ADVICE_WHERE_FORBIDDEN)
+        return _with_advice(kind, said, advice)
     return _with_advice(kind, said)
 
 

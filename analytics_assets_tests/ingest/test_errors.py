@@ -120,6 +120,15 @@ def test_a_refusal_that_names_no_key_does_not_blame_it() -> None:
     )
 
 
+def test_a_key_that_may_not_read_is_not_all_that_is_doubted() -> None:
+    """Some APIs say 403, and nothing more, for a path at which there is nothing."""
+    problem = explain(_answered(403))
+    assert problem is not None
+    assert problem.kind == "key refused"
+    assert "Check API_KEY" in problem.message
+    assert "the endpoint's path (analytics_api.endpoints.<name>.path)" in problem.message
+
+
 def test_a_status_without_a_reason_is_told_without_one() -> None:
     """HTTP/2 has no reason phrases."""
     problem = explain(_answered(404, ""))

@@ -17,7 +17,8 @@ def has_total(seen: Seen) -> str | None:
     if seen.row.total is None:
         what = f"the answer has no {selector!r} (setting total_selector)"
         if "total_selector" in settings.model_fields_set:
-            return f'{what}: where the vendor gives no total, set total_selector = ""'
+            none = 'where the vendor gives no total, set total_selector = ""'
+            return f"{what}: {none}; some give it only where extra_params asks for it"
         seen.notes.append(what)
         return None
     return _of_all_history(seen) or _of_a_page(seen) or _ends_early(seen) or _capped(seen)

@@ -5,7 +5,8 @@ import zoneinfo
 from collections import Counter
 from collections.abc import Mapping
 
-from analytics_assets.ingest.questions.asker import Page, Seen
+from analytics_assets.ingest.errors import ApiError, Kind, RefusedError, causes, explain
+from analytics_assets.ingest.questions.asker import Asker, Page, Seen
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.window import HOW_IT_IS_ASKED, Window
 
@@ -15,6 +16,8 @@ _DAY = dt.timedelta(days=1)
 _FURTHEST = dt.timedelta(hours=14)
 # asked for at most behind the first one, when rows of the day came otherwise than with it
 _MORE_PAGES = 2
+# what APIs answer to parameters that they do not know, or cannot read
+_MAY_BE_THE_WINDOW: tuple[Kind, ...] = ("request refused", "key refused", "API failing")
 # behind that, search engines refuse to look
 _DEEPEST = 10_000
 _OTHER_ZONE = "its days seem to be those of another time zone. Check timezone, window_format and window_end"
@@ -34,14 +37,26 @@ def honours_window(seen: Seen) -> str | None:
     before, day, after = (Window.of_day(date + days * _DAY, zone) for days in (-1, 0, 1))
     beside = [before] if after.start > dt.datetime.now(dt.UTC) else [before, after]
     around = Window(before.start, max(day.end, beside[-1].end))
-    wide = [asker.page(around)] if settings.max_window_days > len(beside) else []
-    seen.days = [asker.page(window) for window in (day, *beside)]
+    wide = [_page(asker, around)] if settings.max_window_days > len(beside) else []
+    seen.days = [_page(asker, window) for window in (day, *beside)]
     pages = [*seen.days, *wide]
     known = {one: at for page in (seen.page, *pages) for one, at in page.inside(day).items()}
     seen.notes.append(f"those of {date} came as asked")
     return (
         _strays([*pages, *_tail(seen, day)], known, settings) or _missing(seen, day, known) or _too_few(seen.days, wide)
     )
+
+
+def _page(asker: Asker, window: Window) -> Page:
+    """Ask for a window; where the API refuses it, or fails, say that it has answered what had none."""
+    try:
+        return asker.page(window)
+    except Exception as error:
+        problem = explain(error)
+        is_busy = any(isinstance(cause, RefusedError) for cause in causes(error))
+        if problem is None or problem.kind not in _MAY_BE_THE_WINDOW or is_busy:
+            raise
+        raise ApiError(problem.kind, f"{problem.message} Rows came without a window: check {HOW_IT_IS_ASKED}") from None
 
 
 def _day_of_most_rows(page: Page, zone: zoneinfo.ZoneInfo) -> dt.date | None:
