@@ -79,6 +79,18 @@ test: .venv/.installed ## Run the tests; ARGS="-k name" goes to pytest, REQUIRE_
 	@# Three on two cores: a third of the time that tests take is waiting for servers and other processes.
 	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
+# npm's own record of what is installed, written last: an install that was broken off begins anew.
+DIRECTUS := analytics_assets_tests/vendors/directus
+$(DIRECTUS)/node_modules/.package-lock.json: $(DIRECTUS)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed, with Node 18.17 or newer: apt-get install nodejs npm"; exit 1; }
+	@echo "Installing Directus for its test (one to three minutes, 430 MB)"
+	@# Nothing is compiled, and no package runs a script of its own.
+	@npm ci --prefix $(DIRECTUS) --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
+.PHONY: directus
+directus: $(DIRECTUS)/node_modules/.package-lock.json ## Install the server of somebody else that a test starts; needs npm
+
 # A Python that has airbyte-cdk or singer-sdk, whose pins are not ours.
 PEER_PYTHON ?= $(BIN)/python
 .PHONY: bench
