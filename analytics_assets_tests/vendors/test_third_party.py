@@ -214,6 +214,9 @@ def test_make_check(project: Project) -> None:
         ({"window_format": "epoch"}, ["500", "window_format"]),
         ({"total_selector": "meta.total_count"}, ["meta.total_count", "total_selector", "extra_params"]),
         ({"data_selector": "items"}, ["data_selector"]),
+        ({"offset_param": "skip"}, ["offset_param"]),
+        ({"endpoints__stories__window_start_param": "since"}, ["window_start_param"]),
+        ({"endpoints__stories__window_end_param": "filter[nope][_lt]"}, ["nope", "window_end_param"]),
         ({"endpoints__stories__cursor": "timestamp"}, ["posted_at", "cursor"]),
     ],
 )

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from analytics_assets.sandbox.faults import Fault
-from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.ingest.questions.vendor import ROWS, check, named
 from analytics_assets_tests.ingest.test_doubts import shifted, until_the_first_instant
-from analytics_assets_tests.project import KEY, Project, Row, asked, stories
+from analytics_assets_tests.project import Project, Row, asked, stories
 from analytics_assets_tests.reliability.matrix import Span
 
 HOUR = dt.timedelta(hours=1)
@@ -141,8 +140,7 @@ def test_items_that_hold_several_rows(project: Project) -> None:
 
 def test_a_window_that_is_refused(project: Project) -> None:
     """Rows came without a window, and none with it: what the API says is told, and the settings of the window."""
-    project.serve(rows={"stories": ROWS}, shape=Shape(key=KEY, window_format="epoch"))
-    verdict = check()
+    verdict, _ = check(project, ROWS, shape={"window_format": "epoch"})
     assert verdict.kind == "request refused"
     assert "since is not a valid epoch" in verdict.message
     assert "Rows came without a window: check window_format" in verdict.message
