@@ -173,7 +173,8 @@ def vendor(request: pytest.FixtureRequest, project: Project, monkeypatch: pytest
     text = (_DOCS / f"{request.param}.toml").read_text()
     monkeypatch.setenv("HASH_SALT", _SALT)
     config = project.path / ".dlt/config.toml"
-    config.write_text(re.sub(r"\[analytics_api\]\n.*?(?=^\[|\Z)", "", config.read_text(), flags=re.MULTILINE | re.DOTALL))
+    ours = re.compile(r"\[analytics_api\]\n.*?(?=^\[|\Z)", re.MULTILINE | re.DOTALL)
+    config.write_text(ours.sub("", config.read_text()))
     project.write("config.toml", f"\n{text}")
     rows = tuple(chosen.sent(number) for number in range(_ROWS))
     others = {name: rows for name in chosen.shape.paths if name == "comments"}
