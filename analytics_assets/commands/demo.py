@@ -21,6 +21,7 @@ from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.partitions import daily_partitions
 from analytics_assets.sandbox.app import Sandbox
+from analytics_assets.sandbox.dialect import sandbox_of
 from analytics_assets.sandbox.server import SandboxServer
 
 DAYS = 30
@@ -42,10 +43,17 @@ def run(sandbox: Sandbox | None = None) -> NoReturn:
 
 def _run(sandbox: Sandbox | None) -> bool:
     enter_project()
-    with open_console() as console, SandboxServer(sandbox) as server:
+    with open_console() as console, SandboxServer(sandbox or _sandbox()) as server:
         _point_at(server)
         _demo(console, server.url)
     return True
+
+
+def _sandbox() -> Sandbox:
+    try:
+        return sandbox_of(load_settings())
+    except ValueError as error:
+        raise CommandError(f"the demo speaks as the settings say, and {error}; run it in a fresh clone") from None
 
 
 def _point_at(server: SandboxServer) -> None:

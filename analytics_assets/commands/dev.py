@@ -23,6 +23,7 @@ from analytics_assets.ingest.key import load_key
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.warehouse.destination import check_destination
 from analytics_assets.sandbox.app import Sandbox
+from analytics_assets.sandbox.dialect import sandbox_of
 from analytics_assets.sandbox.server import SandboxServer, stop_on_signals
 from analytics_assets.sandbox.shape import Shape
 
@@ -130,7 +131,11 @@ def _api(running: contextlib.ExitStack) -> str:
         if settings.key_file:
             raise
         key = os.environ["API_KEY"] = Shape().key
-    server = running.enter_context(_sandbox(Sandbox(shape=Shape(key=key))))
+    try:
+        sandbox = sandbox_of(settings, key)
+    except ValueError as error:
+        raise DevError(f"{error}; set base_url to the API that the settings are for") from None
+    server = running.enter_context(_sandbox(sandbox))
     os.environ["ANALYTICS_API__BASE_URL"] = server.url
     return f"the sandbox at {server.url}, because no base_url is configured"
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from analytics_assets.ingest.endpoints import ENDPOINTS
+from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
 from analytics_assets.sandbox import data
 from analytics_assets.sandbox.answer import Answer
 from analytics_assets.sandbox.asked import Asked, key_seen, path_without_key, without_key
@@ -32,8 +32,8 @@ class Sandbox:
     With ``rows`` (endpoint name to list) exactly these are served, in that order, and may be changed between requests;
     a tuple is taken never to change and is faster for windows. An endpoint not named is empty, and a row whose cursor
     is no moment is in every window. Without ``rows`` they are made up from ``seed``, ``scale`` and ``first_day`` until
-    ``now()``; with ``forget_stories`` a story is gone after 24 hours. ``ValueError`` when ``shape.paths`` then names an
-    endpoint that is not declared.
+    ``now()``, with the fields of ``endpoints``; with ``forget_stories`` a story is gone after 24 hours. ``ValueError``
+    when ``shape.paths`` then names an endpoint that is none of these.
 
     ``faults`` may be changed at any time; they apply in order until one answers. ``on_request`` is called on the
     server's thread before a request is answered.
@@ -51,12 +51,14 @@ class Sandbox:
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         forget_stories: bool = False,
         on_request: Callable[[Asked], None] | None = None,
+        endpoints: Sequence[Endpoint] = ENDPOINTS,
     ) -> None:
         """Keep the options; nothing listens yet."""
         self.shape = shape or Shape()
-        unknown = set(self.shape.paths) - {endpoint.name for endpoint in ENDPOINTS}
+        made_of = {endpoint.name: endpoint for endpoint in endpoints}
+        unknown = self.shape.paths.keys() - made_of.keys()
         if rows is None and unknown:
-            msg = f"rows can be made up only for declared endpoints, not for {', '.join(sorted(unknown))}"
+            msg = f"rows can be made up only for known endpoints, not for {', '.join(sorted(unknown))}"
             raise ValueError(msg)
         self.rows = rows if rows is not None else {}
         self.faults = list(faults)
@@ -72,7 +74,8 @@ class Sandbox:
 
         @lru_cache(maxsize=64)
         def generated(name: str, start: dt.datetime | None, end: dt.datetime | None, second: dt.datetime) -> list[Row]:
-            return data.rows(name, start, end, seed=seed, scale=scale, first_day=first_day, now=second)
+            options: Any = {"seed": seed, "scale": scale, "first_day": first_day, "now": second}
+            return data.rows(name, start, end, **options, endpoint=made_of.get(name))
 
         self._generated = generated
 

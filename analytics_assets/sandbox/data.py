@@ -5,12 +5,11 @@ What belongs here: windows over ``days.py``. How they are asked for and answered
 
 import datetime as dt
 
-from analytics_assets.ingest.endpoints import ENDPOINTS
-from analytics_assets.sandbox.days import LONGEST_RESTATEMENT, Row, day_rows, text
+from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.sandbox.days import DECLARED, LONGEST_RESTATEMENT, Row, added_rows, day_rows, text
+from analytics_assets.sandbox.sent import as_sent
 
 FIRST_DAY = dt.date(2025, 1, 1)
-
-_CURSORS = {endpoint.name: str(endpoint.cursor) for endpoint in ENDPOINTS}
 
 
 def rows(  # noqa: PLR0913 - each option is a plain setting of the made-up data
@@ -22,8 +21,11 @@ def rows(  # noqa: PLR0913 - each option is a plain setting of the made-up data
     scale: int = 1,
     first_day: dt.date = FIRST_DAY,
     now: dt.datetime | None = None,
+    endpoint: Endpoint | None = None,
 ) -> list[Row]:
     """Return the rows with ``start <= cursor < end`` (aware datetimes; ``None`` is open), by cursor and then id.
+
+    With an ``endpoint`` of that name they have its fields; it need not be declared. Without a cursor there is one day.
 
     Nothing exists before ``first_day`` or after ``now`` (the clock by default). The dicts are shared: do not change
     them. ``KeyError`` when no endpoint has that name.
@@ -33,17 +35,25 @@ def rows(  # noqa: PLR0913 - each option is a plain setting of the made-up data
     low = max(floor, start.astimezone(dt.UTC)) if start else floor
     after_now = now.astimezone(dt.UTC) + dt.timedelta(microseconds=1)
     high = min(after_now, end.astimezone(dt.UTC)) if end else after_now
-    cursor = _CURSORS[endpoint_name]
+    ours = DECLARED[endpoint_name] if endpoint is None else DECLARED.get(endpoint_name)
+    if endpoint and not endpoint.cursor:
+        made = day_rows(endpoint_name, first_day, seed, scale) if ours else added_rows(endpoint, first_day, seed, scale)
+        return [as_sent(row, endpoint, ours) for row in made]
+    cursor = str(ours.cursor if ours else endpoint and endpoint.cursor)
     found: list[Row] = []
     day = low.date()
     while day <= high.date() and low < high:
-        of_day = day_rows(endpoint_name, day, seed, scale)
-        if low.date() < day < high.date():
-            found += of_day
-        else:
-            found += [row for row in of_day if low <= dt.datetime.fromisoformat(row[cursor]) < high]
+        is_added = endpoint is not None and ours is None
+        of_day = added_rows(endpoint, day, seed, scale) if is_added else day_rows(endpoint_name, day, seed, scale)
+        whole = low.date() < day < high.date()
+        found += of_day if whole else _within(of_day, cursor, low, high)
         day += dt.timedelta(days=1)
-    return _not_yet_restated(found, now)
+    found = _not_yet_restated(found, now)
+    return [as_sent(row, endpoint, ours) for row in found] if endpoint and endpoint != ours else found
+
+
+def _within(rows: tuple[Row, ...], cursor: str, low: dt.datetime, high: dt.datetime) -> list[Row]:
+    return [row for row in rows if low <= dt.datetime.fromisoformat(row[cursor]) < high]
 
 
 def _not_yet_restated(found: list[Row], now: dt.datetime) -> list[Row]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-from analytics_assets.ingest.endpoints import ENDPOINTS, Column
+from analytics_assets.ingest.endpoints import ENDPOINTS, Column, DataType, Endpoint
 
 Row = dict[str, Any]
 
@@ -42,7 +42,7 @@ _CAPTIONS = (
 @lru_cache(maxsize=16_384)
 def day_rows(endpoint_name: str, day: dt.date, seed: int = 7, scale: int = 1) -> tuple[Row, ...]:
     """Return every row of one UTC day, by cursor and then id; ``scale`` multiplies how many there are."""
-    endpoint = _ENDPOINTS[endpoint_name]
+    endpoint = DECLARED[endpoint_name]
     random = Random(f"{seed}/{endpoint_name}/{day}")  # noqa: S311 - reproducible, not secret
     made: Iterator[Row]
     match endpoint_name:
@@ -59,6 +59,14 @@ def day_rows(endpoint_name: str, day: dt.date, seed: int = 7, scale: int = 1) ->
     return tuple(
         sorted(made, key=lambda row: (row[str(endpoint.cursor)], *(row[field] for field in endpoint.merge_key)))
     )
+
+
+@lru_cache(maxsize=16_384)
+def added_rows(endpoint: Endpoint, day: dt.date, seed: int = 7, scale: int = 1) -> tuple[Row, ...]:
+    """Return the rows of one UTC day of an endpoint that is not declared, by its columns' types."""
+    random = Random(f"{seed}/{endpoint.name}/{day}")  # noqa: S311 - reproducible, not secret
+    made = _any_rows(random, day, endpoint.sent_columns, endpoint.merge_key, scale)
+    return tuple(sorted(made, key=lambda row: (str(row.get(endpoint.cursor or "")), row[endpoint.merge_key[0]])))
 
 
 @lru_cache(maxsize=4_096)
@@ -170,16 +178,29 @@ def _any_rows(
     """Make rows for an endpoint this file knows nothing about, from its declared columns."""
     for number in range(30 * scale):
         second = random.randrange(_SECONDS)
-        made = {
-            "text": f"text {random.randrange(1000)}",
-            "bigint": random.randrange(10_000),
-            "double": round(random.random(), 4),
-            "bool": random.choice((True, False)),
-            "timestamp": _moment(day, second),
-            "json": {"follower": random.randrange(100), "non_follower": random.randrange(100)},
+        moment = _moment(day, second)
+        row = {
+            column.name: moment if column.data_type == "timestamp" else made_up(random, column.data_type)
+            for column in columns
         }
-        row = {column.name: made[column.data_type] for column in columns}
         yield row | dict.fromkeys(merge_key, f"{day:%Y%m%d}_{number:05d}")
+
+
+def made_up(random: Random, data_type: DataType) -> object:
+    """Make up a value of a type."""
+    match data_type:
+        case "text":
+            return f"text {random.randrange(1000)}"
+        case "bigint":
+            return random.randrange(10_000)
+        case "double":
+            return round(random.random(), 4)
+        case "bool":
+            return random.choice((True, False))
+        case "timestamp":
+            return _moment(_FOUNDED, random.randrange(_SECONDS))
+        case "json":
+            return {"follower": random.randrange(100), "non_follower": random.randrange(100)}
 
 
 def _share(random: Random, count: int, share: float) -> int:
@@ -211,4 +232,4 @@ def text(moment: dt.datetime) -> str:
     return f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-_ENDPOINTS = {endpoint.name: endpoint for endpoint in ENDPOINTS}
+DECLARED = {endpoint.name: endpoint for endpoint in ENDPOINTS}
