@@ -2,7 +2,7 @@
 
 import enum
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,11 +15,11 @@ from analytics_assets.history import give_each_day_its_own, not_yet_loaded, reco
 from analytics_assets.ingest.cancelling import cancellable
 from analytics_assets.ingest.configured import SettingError
 from analytics_assets.ingest.endpoints import Endpoint
-from analytics_assets.ingest.errors import Problem, causes, explain
+from analytics_assets.ingest.errors import Problem, TooMuchError, causes, explain
 from analytics_assets.ingest.load import open_pipeline
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.window import Window
-from analytics_assets.partitions import partition_keys_of, slices_of
+from analytics_assets.partitions import Slice, partition_keys_of, slices_of
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets.translator import DltLoader, EndpointTranslator
 
@@ -110,12 +110,33 @@ class EndpointLoad:
                 "no partition was chosen: choose a day or a range of days, or sync_mode full_refresh in the run's "
                 "config, which needs none"
             )
-        asset_key = dg.AssetKey(self.endpoint.name)
-        slices = slices_of(self.context, settings.max_window_days)
-        loaded = []
-        for part in not_yet_loaded(self.context, asset_key, slices):
-            loaded.append(self._load(part.window, part.partition_keys))
-            if len(slices) > 1:
+        return self._load_slices(slices_of(self.context, settings.max_window_days))
+
+    def _load_slices(self, slices: list[Slice]) -> list[Loaded]:
+        """Load slice by slice; where one is too much data for the API, it in halves, and no longer ones after it."""
+        asset_key, log = dg.AssetKey(self.endpoint.name), self.context.log
+        rest, loaded, longest = not_yet_loaded(self.context, asset_key, slices), [], None
+        while rest:
+            part, *rest = rest
+            days = len(part.partition_keys)
+            try:
+                loaded.append(self._load(part.window, part.partition_keys, longest))
+            except TooMuchError as refused:
+                if days == 1:
+                    raise
+                most = refused.most_days or -(-days // 2)
+                # what was refused in an earlier run is not noted once more, or it would never be forgotten
+                longest = longest if refused.most_days else most
+                log.warning(
+                    "%s: %d days are too much data at once, so they are loaded %d by %d",
+                    self.endpoint.name,
+                    days,
+                    most,
+                    most,
+                )
+                rest = [one for whole in (part, *rest) for one in slices_of(self.context, most, whole.partition_keys)]
+                continue
+            if days < len(partition_keys_of(self.context)):
                 # at once, for what is loaded stays loaded when a later slice fails
                 record(self.context, asset_key, part.partition_keys, loaded[-1])
         return loaded
@@ -127,13 +148,17 @@ class EndpointLoad:
         others = [day for day in days if day not in loaded.days]
         record(self.context, dg.AssetKey(self.endpoint.name), others, loaded)
 
-    def _load(self, window: Window | None, days: Iterable[str]) -> Loaded:
+    def _load(self, window: Window | None, days: Sequence[str], longest: int | None = None) -> Loaded:
+        """Load a window, or all history; ``longest``: the API has just refused windows of more days."""
         name, log = self.endpoint.name, self.context.log
         source, reading = self.api.source(self.endpoint, window, self.context.run.run_id, log)
-        with open_pipeline(replace(reading, accepts_empty=self.config.accept_empty), log) as pipeline:
+        if longest:
+            reading.pages.portion.cut_windows(longest)
+        reading = replace(reading, accepts_empty=self.config.accept_empty, can_be_cut=len(days) > 1)
+        with open_pipeline(reading, log) as pipeline:
             # it yields what it would materialize, once the load has ended; the figures are the report's
             list(self.loader.run(self.context, source, pipeline, EndpointTranslator(self.endpoint)))
-            warehouse, report, days = pipeline.warehouse, pipeline.report, list(days)
+            warehouse, report = pipeline.warehouse, pipeline.report
             span = "all history" if window is None else " to ".join(dict.fromkeys((days[0], days[-1])))
             log.info("%s: loaded %s, %s rows, in %.1f s", name, span, f"{report.rows_kept:,}", report.seconds)
             return Loaded(report, warehouse.table_name(name), warehouse.location, frozenset(days))

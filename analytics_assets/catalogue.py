@@ -39,7 +39,7 @@ def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single
     undeclared = undeclared_rows(reports)
     came = sorted({name for report in reports for name in new_columns(report)})
     preview = next((r.preview for r in reports if r.preview), None)
-    totals = [r.total for r in reports]
+    totals, reduced = [r.total for r in reports], [str(r.portion) for r in reports]
     values: dict[str, Any] = {
         "rows": sum(r.rows_kept for r in reports),
         "window": ", ".join(str(r.window or "all history") for r in reports),
@@ -58,6 +58,8 @@ def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single
         "requests": sum(r.requests for r in reports),
         "retries": sum(r.retries for r in reports),
         "rereads": sum(r.rereads for r in reports),
+        "page_size": min(r.portion.page_size or 0 for r in reports) if any(reduced) else None,
+        "reduced": "; ".join(dict.fromkeys(filter(None, reduced))) or None,
         "seconds": round(sum(r.seconds for r in reports), 3),
         "asked": dg.MetadataValue.json(reports[0].asked if len(reports) == 1 else [r.asked for r in reports]),
         "destination": loaded[0].location,

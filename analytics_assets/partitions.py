@@ -1,5 +1,6 @@
 """The calendar: one partition a day, and the windows that a run's partitions mean."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -44,9 +45,9 @@ def partition_keys_of(context: dg.AssetExecutionContext) -> list[str]:
     return list(context.partition_keys)
 
 
-def slices_of(context: dg.AssetExecutionContext, max_days: int) -> list[Slice]:
-    """Return the windows of the run's partition, or of its range of partitions, none longer than ``max_days``."""
-    partitions, keys = _daily(context), partition_keys_of(context)
+def slices_of(context: dg.AssetExecutionContext, max_days: int, keys: Sequence[str] | None = None) -> list[Slice]:
+    """Return the windows of consecutive partitions, or else of all of the run's, none longer than ``max_days``."""
+    partitions, keys = _daily(context), partition_keys_of(context) if keys is None else keys
     slices = []
     for first in range(0, len(keys), max_days):
         part = tuple(keys[first : first + max_days])

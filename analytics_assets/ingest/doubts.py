@@ -84,7 +84,8 @@ def _ends_with_a_day(reading: Reading) -> bool:
 
 def _read(reading: Reading, window: Window | None, log: logging.Logger, pages: int | None = None) -> Reading:
     """Ask the second question; rows that cannot be loaded do not matter here."""
-    settings = reading.settings.model_copy(update={"rejected_rows": "set_aside"})
+    changed = {"rejected_rows": "set_aside", "page_size": reading.pages.portion.page_size or reading.settings.page_size}
+    settings = reading.settings.model_copy(update=changed)
     again = read_only(reading.endpoint, settings, window, pages=pages, log=log)
     reading.counts.include(again.counts)
     return again

@@ -45,6 +45,9 @@ _ADVICE_WHERE_FORBIDDEN = (
     "Check API_KEY (or api_key in .dlt/secrets.toml, or key_file), the settings key_location and key_name, and whether "
     "the key may read what stands at the endpoint's path (analytics_api.endpoints.<name>.path)."
 )
+_ADVICE_TOO_MUCH = (
+    "Ask for less at once: smaller pages (page_size), shorter windows (max_window_days) or fewer fields (extra_params)."
+)
 # How an API that answers 403 for what it does not have, so that nobody can find out, says it: Directus, for one.
 _SAYS_MISSING = re.compile(r"(not|n't) exist|not found|no such|unknown (field|collection|resource|path)", re.IGNORECASE)
 _MARKUP = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
@@ -95,6 +98,17 @@ class RefusedError(ApiError):
 
     def __init__(self, message: str) -> None:
         super().__init__("API failing", message)
+
+
+class TooMuchError(ApiError):
+    """The API refuses what it was asked for because that is too much data; asked for less of it, it may answer."""
+
+    def __init__(self, kind: Kind, came: str, advice: str = "", *, most_days: int | None = None) -> None:
+        super().__init__(kind, f"{kind}: {came}. {advice or _ADVICE_TOO_MUCH}", is_lasting=True)
+        self.came = came
+        """What was asked, and what the API said."""
+        self.most_days = most_days
+        """Where nothing was asked, for longer windows were refused before: the days of the longest that was not."""
 
 
 def explain(error: BaseException) -> Problem | None:

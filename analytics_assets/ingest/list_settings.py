@@ -52,6 +52,11 @@ class ListSettings(BaseModel):
         description="`link`: JSONPath or `header:Link` of the next page's address, on the host of `base_url`",
     )
     page_size: int = Field(default=100, ge=1, le=10_000, description="Rows asked for per page")
+    shrink_on: tuple[NonEmpty, ...] = Field(
+        default=("reduce the amount of data",),
+        description="Texts in a 400, or in a 500, 502, 503 or 504 after its retries, by which the API asks for less "
+        "data, as a 413 does: [pages are made smaller, then windows](docs/vendors/README.md#less-data-at-once)",
+    )
     window_start_param: str = Field(
         default="since",
         description="Name of the window's start parameter; `filter[ts][_gte]` works; empty: none",
@@ -102,6 +107,13 @@ class ListSettings(BaseModel):
     def _is_a_number(cls, value: object) -> object:
         """Accept the text that an environment variable is."""
         return int(value) if value in {"0", "1"} else value
+
+    @field_validator("shrink_on", mode="before")
+    @classmethod
+    def _texts_from_environment(cls, value: object) -> object:
+        """Accept the JSON list that an environment variable has to be."""
+        what = 'a JSON list of texts, such as ["reduce the amount of data", "query too large"]'
+        return read_json(value, list, what) if isinstance(value, str) else value
 
     @field_validator("extra_params", mode="before")
     @classmethod

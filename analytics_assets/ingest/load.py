@@ -1,6 +1,7 @@
 """One window, from the API into the warehouse: ``load_window`` reads from top to bottom."""
 
 import contextlib
+import functools
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,21 +17,20 @@ from dlt.pipeline.pipeline import Pipeline
 from analytics_assets.ingest.cancelling import cancellable, is_cancelled, settling
 from analytics_assets.ingest.collector import collector_at_rest
 from analytics_assets.ingest.departures import as_jsonb, tell_secrets_once
-from analytics_assets.ingest.doubts import look_again
 from analytics_assets.ingest.endpoints import Endpoint
-from analytics_assets.ingest.errors import ApiError, WindowMovedError, causes
+from analytics_assets.ingest.errors import ApiError, TooMuchError
+from analytics_assets.ingest.proving import MAX_REREADS, read_proven
 from analytics_assets.ingest.report import Reading, WindowReport
 from analytics_assets.ingest.warehouse.destination import DATASET, FILE_FORMAT, open_destination
 from analytics_assets.ingest.warehouse.emptiness import HeldRows
 from analytics_assets.ingest.warehouse.evolution import Evolution
-from analytics_assets.ingest.warehouse.ledger import LEDGER, close_row
+from analytics_assets.ingest.warehouse.ledger import LEDGER, close_row, last_reduced
 from analytics_assets.ingest.warehouse.merge import newer_wins
 from analytics_assets.ingest.warehouse.outcome import outcome_recorded
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 from analytics_assets.ingest.workdir import working_directory
 
 PIPELINE = "analytics"
-MAX_REREADS = 3
 _LOG = logging.getLogger("analytics_assets")
 
 
@@ -62,9 +62,10 @@ def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -
     with cancellable(), outcome_recorded(pipeline, warehouse, reading, pipeline.log):
         with warehouse.writer():
             pipeline.sync_destination()
+            begin_with_what_worked(pipeline, reading)
         say_how_to_merge(pipeline, source, reading)
         for _ in range(MAX_REREADS + 1):
-            read_proven(pipeline, source, reading)
+            read_proven(reading, pipeline.log, functools.partial(pipeline.extract, source), pipeline.abort_packages)
             with warehouse.writer():
                 if not reading.accepts_empty:
                     refuse_sudden_emptiness(pipeline, source, reading)
@@ -75,6 +76,20 @@ def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -
             pipeline.log.warning("%s: reading again, for the table got columns meanwhile", reading.endpoint.name)
         what = "in each pass another run had given the table columns that would change its values; run it again"
         raise ApiError("incomplete", f"incomplete: {what}")
+
+
+def begin_with_what_worked(pipeline: WindowPipeline, reading: Reading) -> None:
+    """Ask for no more at once than the newest load has found to work; raises ``TooMuchError`` for a longer window."""
+    portion, window, days = reading.pages.portion, reading.window, 0
+    with pipeline.warehouse.sql() as client:
+        portion.begin_with(last_reduced(client, reading.endpoint.name))
+    if str(portion):
+        pipeline.log.info("%s: %s, for the API has asked for less data", reading.endpoint.name, portion)
+    if window is not None and reading.can_be_cut:
+        days = window.days
+    if days > portion.max_days:
+        what = f"windows of more than {portion.max_days} days were refused, and {window} has {days}"
+        raise TooMuchError("request refused", what, most_days=portion.max_days)
 
 
 def say_how_to_merge(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:
@@ -89,26 +104,6 @@ def say_how_to_merge(pipeline: WindowPipeline, source: DltSource, reading: Readi
         gone=None if reading.window else warehouse.gone(_expires(client, endpoint)),
     )
     source.resources[endpoint.name].apply_hints(write_disposition=merge)
-
-
-def read_proven(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:
-    """Extract, and ask again where what came gives reason to; where rows moved, drop what was read and begin anew.
-
-    It begins anew ``MAX_REREADS`` times.
-    """
-    for reread in range(MAX_REREADS + 1):
-        try:
-            pipeline.extract(source)
-            look_again(reading, pipeline.log)
-        except (PipelineStepFailed, WindowMovedError) as failed:
-            moved = next((cause for cause in causes(failed) if isinstance(cause, WindowMovedError)), None)
-            if moved is None or reread == MAX_REREADS:
-                raise
-            again = f"reading the window again, {reread + 1} of {MAX_REREADS}"
-            pipeline.log.warning("%s: %s: %s", reading.endpoint.name, again, moved)
-            pipeline.abort_packages()
-        else:
-            break
 
 
 def refuse_sudden_emptiness(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from analytics_assets.ingest.api.adapter import WireCounts
 from analytics_assets.ingest.api.pagination import WindowPages
 from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.portion import Portion
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table.extra import ExtraColumn
 from analytics_assets.ingest.table.kept import Strays
@@ -36,6 +37,7 @@ class WindowReport:
     requests: int
     retries: int
     rereads: int
+    portion: Portion
     total: int | None
     rows_read: int
     is_unnested: bool
@@ -103,6 +105,8 @@ class Reading:
     run_id: str = ""
     accepts_empty: bool = False
     """Whether nothing is a result although the table holds rows."""
+    can_be_cut: bool = False
+    """Whether whoever loads it can load shorter windows in its place."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     started_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     clock: float = field(default_factory=time.monotonic)
@@ -122,7 +126,8 @@ class Reading:
             pages=walk.pages,
             requests=self.counts.requests,
             retries=self.counts.retries,
-            rereads=max(self.pages.passes - 1, 0),
+            rereads=max(self.pages.passes - 1 - self.pages.portion.halvings, 0),
+            portion=replace(self.pages.portion),
             total=walk.total,
             rows_read=kept.unnested if self.endpoint.unnest else walk.rows_read,
             is_unnested=bool(self.endpoint.unnest),

@@ -45,6 +45,11 @@ class Window:
     def __str__(self) -> str:
         return f"[{_iso(self.start)}, {_iso(self.end)})"
 
+    @property
+    def days(self) -> int:
+        """Whole days, of 23 or 25 hours where clocks change; what is shorter counts as one."""
+        return max(round((self.end - self.start) / _DAY), 1)
+
     def widened(self, *, before: dt.timedelta = _NONE, after: dt.timedelta = _NONE) -> Self:
         """Return the window that begins so much earlier and ends so much later."""
         return replace(self, start=self.start - before, end=self.end + after)

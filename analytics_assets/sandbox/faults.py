@@ -5,10 +5,13 @@ A kind gets the answer that would have been given and its own keyword options. I
 """
 
 import asyncio
+import datetime as dt
 import inspect
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 from starlette.responses import Response
@@ -17,6 +20,7 @@ from analytics_assets.sandbox.answer import Answer
 from analytics_assets.sandbox.shape import ABSENT
 from analytics_assets.sandbox.wire import Closed, Dripped, Hinted, Truncated, Verbatim
 
+_LESS = "Please reduce the amount of data you're asking for, then retry your request"
 _HTML = "<!doctype html><html><body><h1>We'll be right back</h1></body></html>"
 
 
@@ -102,6 +106,17 @@ async def _cap(answer: Answer, *, rows: int) -> None:
     answer.size = min(answer.size, rows)
 
 
+async def _too_much(
+    answer: Answer, *, rows: int | None = None, days: float | None = None, status: int = 500, text: str = _LESS
+) -> Response | None:
+    """Refuse pages of more rows, and windows of more days; all history is more than any."""
+    start, end = answer.shape.window(dict(parse_qsl(urlsplit(answer.url).query)))
+    asked = (end - start) / dt.timedelta(days=1) if start and end else math.inf
+    if (rows is not None and answer.limit > rows) or (days is not None and asked > days):
+        return _json({"error": {"code": 1, "message": text}}, status)
+    return None
+
+
 async def _ignore_offset(answer: Answer) -> None:
     answer.first = 0
 
@@ -169,6 +184,7 @@ KINDS: Mapping[str, Callable[..., Awaitable[Response | None]]] = {
     "data_not_list": _data_not_list,
     "body": _body,
     "cap": _cap,
+    "too_much": _too_much,
     "ignore_offset": _ignore_offset,
     "total": _total,
     "total_pages": _total_pages,

@@ -15,7 +15,8 @@ from analytics_assets.ingest import exact_json
 from analytics_assets.ingest.doubts import look_again
 from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.errors import WindowMovedError, causes
-from analytics_assets.ingest.load import MAX_REREADS, open_pipeline
+from analytics_assets.ingest.load import open_pipeline
+from analytics_assets.ingest.proving import MAX_REREADS
 from analytics_assets.ingest.report import Reading, WindowReport
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source

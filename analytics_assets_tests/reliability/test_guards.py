@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from analytics_assets.ingest import load as loading
+from analytics_assets.ingest import proving
 from analytics_assets.ingest.api import pagination, retries, session, walk
 from analytics_assets.ingest.api.adapter import ApiAdapter
 from analytics_assets.ingest.api.pages import PageSession
@@ -327,7 +328,7 @@ GUARDS = [
     Guard("one page more", _the_count_of_the_page_as_total, OffsetWalk, "_may_be_capped", lambda *_: False),
     Guard("a list of rows", _no_rows_where_they_should_be, WindowPages, "_rows", _any_rows),
     Guard("an error said", _an_error_beside_no_rows, pagination, "_error", _NOTHING),
-    Guard("reading again", _a_window_that_moves_once, loading, "MAX_REREADS", 0),
+    Guard("reading again", _a_window_that_moves_once, proving, "MAX_REREADS", 0),
     Guard("pages dropped", _pages_under_way_when_rows_move, PageSession, "drop_ahead", _NOTHING),
     Guard("redaction", _no_key_in_a_failure, Redactor, "__call__", lambda _, text: text),
     Guard(

@@ -95,7 +95,14 @@ class PageSession(requests.Session):
                 self._ahead[url] = self._pool.submit(send)
 
     def begin(self) -> None:
-        """Begin with the first page: what is under way is forgotten, and what all pages have in common."""
+        """Begin with the first page: what is under way is forgotten, and what all pages have in common.
+
+        After a failure, what is under way makes its last attempt first.
+        """
+        if self._stop.is_set():
+            with waiting():
+                self._pool.settle()
+            self._stop.clear()
         self.is_behind_the_end = False
         self.place = Ask()
         self._first = None

@@ -22,7 +22,8 @@ from analytics_assets.ingest.api.parts import Cutting, NotInPartsError, PartsWal
 from analytics_assets.ingest.api.references import References, Selector
 from analytics_assets.ingest.api.walk import OffsetWalk, RowsMovedError
 from analytics_assets.ingest.endpoints import Endpoint
-from analytics_assets.ingest.errors import ApiError, WindowMovedError
+from analytics_assets.ingest.errors import ApiError, TooMuchError, WindowMovedError
+from analytics_assets.ingest.portion import Portion
 from analytics_assets.ingest.settings import Settings
 
 _SHOWN = 120
@@ -55,6 +56,8 @@ class WindowPages:
         """How often the window was begun."""
         self.cutting: Cutting | None = None
         """How a window whose pages cannot be read ahead is cut into parts; ``None``: it is read as one chain."""
+        self.portion = Portion.of(settings)
+        """How much is asked for at once."""
         self._endpoint = endpoint
         self._settings = settings
         self.walk = self._new_walk()
@@ -82,7 +85,7 @@ class WindowPages:
     @property
     def is_first_reading(self) -> bool:
         """Whether nothing else has been seen of the window: this pass is the first, or the first as one chain."""
-        return self.passes == 1 + self.was_cut_in_vain
+        return self.passes - self.portion.halvings == 1 + self.was_cut_in_vain
 
     def give_up(self) -> None:
         """Have no further page fetched; the window was not read to its end."""
@@ -114,7 +117,7 @@ class WindowPages:
         """Have the request ask for the page at which the walk stands."""
         params, settings, walk = dict(request.params or {}), self._settings, self.walk
         if settings.limit_param:
-            params[settings.limit_param] = settings.page_size
+            params[settings.limit_param] = self.portion.page_size
         if isinstance(walk, Chain):
             self._session.place = walk.place
         elif isinstance(walk, PageWalk):
@@ -136,9 +139,9 @@ class WindowPages:
 
     def _new_walk(self) -> OffsetWalk:
         settings, merge_key, restated_by = self._settings, self._endpoint.item_key, self._endpoint.item_state
-        page_size = settings.page_size if settings.limit_param else 0
+        page_size = self.portion.page_size or 0
         if settings.pagination == "offset":
-            return OffsetWalk(settings.page_size, merge_key, restated_by)
+            return OffsetWalk(page_size or settings.page_size, merge_key, restated_by)
         if settings.pagination == "page":
             return PageWalk(page_size, merge_key, restated_by, first_page=settings.first_page)
         if self.cutting is not None:
@@ -168,6 +171,9 @@ class WindowPages:
             # Behind the last row, `data: null` and its like say what an empty list says.
             self.walk.nothing_behind()
             return
+        if rows and total is None and self.portion.is_single_row and not isinstance(self.walk, PageWalk):
+            what = f"{response.url} gives no total, and pages of a single row are no proof without one"
+            raise TooMuchError("request refused", what)
         if isinstance(self.walk, PageWalk):
             self.walk.advance(rows, total, self._number(response, body, self._total_pages_at, "pages"))
         elif isinstance(self.walk, Chain):

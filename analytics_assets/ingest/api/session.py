@@ -17,6 +17,7 @@ from analytics_assets.ingest.api.credentials import Credentials
 from analytics_assets.ingest.api.pages import PageSession
 from analytics_assets.ingest.api.redaction import redactor_of
 from analytics_assets.ingest.api.retries import GivingUp, OnceMore, RetryNotes, with_notes
+from analytics_assets.ingest.api.too_much import refusing_too_much
 from analytics_assets.ingest.errors import RETRIED_STATUSES, ApiError
 from analytics_assets.ingest.settings import Settings
 
@@ -49,7 +50,7 @@ def open_session(settings: Settings, key: str, counts: WireCounts, log: logging.
     session.mount("https://", adapter)
     notes = RetryNotes(settings, counts, log)
     retrying = with_notes(session.send, settings, notes, GivingUp(settings, budget), stop)
-    send = Credentials(settings, key, redact, retrying, notes).send
+    send = refusing_too_much(Credentials(settings, key, redact, retrying, notes).send, settings)
     kind = ChainSession if settings.pagination in {"cursor", "link"} else PageSession
     return kind(settings, send, OnceMore(settings, send, notes, stop), stop)
 

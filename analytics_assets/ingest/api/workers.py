@@ -8,8 +8,8 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import TypeVar
+from concurrent.futures import Future, wait
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -22,11 +22,14 @@ class Workers:
         self._name = name
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._under_way: set[Future[Any]] = set()
         weakref.finalize(self, _end, self._calls, self._threads)
 
     def submit(self, call: Callable[[], T]) -> Future[T]:
         """Have a thread make the call, unless the future that is returned is cancelled before that."""
         future: Future[T] = Future()
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
         self._calls.put(lambda: _make(call, future))
         if len(self._threads) < self._most:
             name = f"{self._name}-{len(self._threads)}"
@@ -34,6 +37,10 @@ class Workers:
             self._threads.append(thread)
             thread.start()
         return future
+
+    def settle(self) -> None:
+        """Wait until each call that was submitted has been made or cancelled."""
+        wait(list(self._under_way))
 
 
 def _work(calls: queue.SimpleQueue[Callable[[], None] | None]) -> None:

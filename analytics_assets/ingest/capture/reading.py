@@ -1,14 +1,14 @@
 """An endpoint read as a load reads it, to its end or to its failure, with nothing loaded."""
 
+import functools
 import logging
-from collections import Counter
+from collections import Counter, deque
 
 from analytics_assets.ingest.capture.format import Ending
 from analytics_assets.ingest.capture.recorder import RecordFullError
-from analytics_assets.ingest.doubts import look_again
 from analytics_assets.ingest.endpoints import Endpoint
-from analytics_assets.ingest.errors import Problem, WindowMovedError, causes, explain
-from analytics_assets.ingest.load import MAX_REREADS
+from analytics_assets.ingest.errors import Problem, causes, explain
+from analytics_assets.ingest.proving import read_proven
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
@@ -45,14 +45,5 @@ def read_to_the_end(
 
 def _read(endpoint: Endpoint, settings: Settings, window: Window | None, log: logging.Logger) -> Reading:
     source, reading = build_source(endpoint, settings.model_copy(update={"new_columns": "add"}), window, log=log)
-    for rereads_left in range(MAX_REREADS, -1, -1):
-        try:
-            for _ in source:
-                pass
-            look_again(reading, log)
-        except Exception as failed:
-            if not rereads_left or not any(isinstance(cause, WindowMovedError) for cause in causes(failed)):
-                raise
-        else:
-            break
+    read_proven(reading, log, functools.partial(deque, source, 0))
     return reading

@@ -45,6 +45,12 @@ LEDGER_COLUMNS = _columns(
     ("window_end", "timestamp", "End of the window, exclusive; null for a full refresh"),
     ("asked", "json", "Query parameters of every page, without the key, offset and limit"),
     ("pages", "bigint", "Pages that were read in the pass that counts"),
+    ("page_size", "bigint", "Rows that were asked for per page; null: the API has a page size of its own"),
+    (
+        "reduced",
+        "json",
+        "Where the API asked for less data: page_size and max_window_days now, as configured, and since when",
+    ),
     ("requests", "bigint", "Requests on the wire, retries and abandoned passes included"),
     ("retries", "bigint", "Requests made again after a refusal or a broken connection"),
     (
@@ -123,6 +129,8 @@ def ledger_row(report: WindowReport, outcome: str, reason: str | None = None) ->
         "window_end": report.window.end if report.window else None,
         "asked": dict(report.asked),
         "pages": report.pages,
+        "page_size": report.portion.page_size,
+        "reduced": report.portion.noted(),
         "api_total": report.total,
         "rows_outside": report.rows_outside,
         "rows_without_cursor": report.rows_without_cursor,
@@ -162,6 +170,17 @@ def last_empty(client: SqlClientBase[Any], endpoint: str, window: Window) -> dt.
     except DatabaseUndefinedRelation:
         return None
     return moment if isinstance(moment, dt.datetime) else None
+
+
+def last_reduced(client: SqlClientBase[Any], endpoint: str) -> object:
+    """Return what the newest load of an endpoint has noted as ``reduced``; an older ledger has no such column."""
+    query = f"SELECT * FROM {LEDGER} WHERE endpoint = %s AND outcome = 'loaded' ORDER BY started_at DESC LIMIT 1"
+    try:
+        with client.execute_query(query, endpoint) as cursor:
+            names, row = [column[0] for column in cursor.description], cursor.fetchone()
+    except DatabaseUndefinedRelation:
+        return None
+    return dict(zip(names, row, strict=True)).get("reduced") if row else None
 
 
 def _closing_figures(report: WindowReport, outcome: str, reason: str | None) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from dlt.extract.source import DltSource
 from dlt.pipeline.pipeline import Pipeline
 
 from analytics_assets.ingest.cancelling import cancelled, is_cancelled, settling
-from analytics_assets.ingest.errors import explain
+from analytics_assets.ingest.errors import TooMuchError, explain
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.warehouse.destination import SCHEMA
 from analytics_assets.ingest.warehouse.ledger import LEDGER, LEDGER_COLUMNS, close_row, has_row, ledger_row
@@ -32,6 +32,9 @@ def outcome_recorded(pipeline: Pipeline, warehouse: Warehouse, reading: Reading,
         yield
     except Exception as error:
         reading.pages.give_up()
+        if isinstance(error, TooMuchError) and error.most_days:
+            # nothing was asked
+            raise
         if not is_cancelled():
             record_failure(pipeline, warehouse, reading, error, log)
             raise
