@@ -55,7 +55,7 @@ class Project:
     def configure(self, **settings: object) -> None:
         """Set settings by environment variable: ``page_size=2``, ``endpoints__stories__path="/s"``."""
         for name, value in settings.items():
-            text = json.dumps(value) if isinstance(value, dict) else str(value)
+            text = json.dumps(value) if isinstance(value, dict | tuple) else str(value)
             self._monkeypatch.setenv(f"ANALYTICS_API__{name.upper()}", text)
 
     def write(self, name: str, text: str) -> None:

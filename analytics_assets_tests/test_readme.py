@@ -1,5 +1,6 @@
 """What the README says is so."""
 
+import json
 import re
 from pathlib import Path
 
@@ -16,6 +17,8 @@ def shown(default: object) -> str:
     """Write a default as TOML has it."""
     if isinstance(default, bool):
         return str(default).lower()
+    if isinstance(default, tuple):
+        return json.dumps(default)
     return str(default) if default != "" else '""'
 
 

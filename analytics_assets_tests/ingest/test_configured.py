@@ -34,6 +34,7 @@ VALUES: dict[str, tuple[str, object]] = {
     "cursor_param": ("pagination_token", "pagination_token"),
     "next_link_selector": ("header:Link", "header:Link"),
     "page_size": ("50", 50),
+    "shrink_on": ('["too complex", "too large"]', ("too complex", "too large")),
     "window_start_param": ("filter[ts][_gte]", "filter[ts][_gte]"),
     "window_end_param": ("filter[ts][_lt]", "filter[ts][_lt]"),
     "window_format": ("epoch", "epoch"),
@@ -78,6 +79,7 @@ WRONG = {
     "window_format": "iso",
     "window_end": "open",
     "extra_params": "{v: 2}",
+    "shrink_on": "too large",
     "max_retries": "-1",
     "backoff_factor": "fast",
     "read_timeout": "0",
@@ -107,7 +109,7 @@ def test_defaults_yield_to_the_file_and_the_file_to_the_environment(project: Pro
     default = Settings().model_dump()[name]
     assert getattr(load_settings(), name) == default != value
     in_toml = value if isinstance(value, bool | int | float) else f'"{text}"'
-    toml = {"extra_params": '{ v = "2" }', "allow_http": "true"}.get(name, in_toml)
+    toml = {"extra_params": '{ v = "2" }', "allow_http": "true", "shrink_on": text}.get(name, in_toml)
     _set_in_file(project, "config.toml", f"{name} = {toml}")
     assert getattr(load_settings(), name) == value
     project.configure(**{name: default})

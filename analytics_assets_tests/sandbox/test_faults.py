@@ -66,9 +66,27 @@ def test_a_wrong_body_comes_with_200(  # noqa: PLR0913
     assert look(answer.json()) == expected
 
 
+@pytest.mark.parametrize(
+    ("options", "asked", "status"),
+    [
+        ({"rows": 50}, {"limit": 51}, 500),
+        ({"rows": 50, "status": 413}, {"limit": 51}, 413),
+        ({"rows": 50}, {"limit": 50}, 200),
+        ({"days": 1}, {"since": "2025-03-01T00:00:00Z", "until": "2025-03-02T00:00:01Z"}, 500),
+        ({"days": 1}, {"since": "2025-03-01T00:00:00Z", "until": "2025-03-02T00:00:00Z"}, 200),
+        ({"days": 1}, {}, 500),
+    ],
+)
+def test_too_much(broken: Start, ask: Ask, options: dict[str, Any], asked: dict[str, Any], status: int) -> None:
+    """Pages of too many rows are refused, and windows of too many days, which all history is."""
+    answer = ask(broken("too_much", **options), **asked)
+    assert (answer.status_code, "reduce the amount of data" in answer.text) == (status, status != 200)
+
+
 def test_every_kind_is_tested_here() -> None:
     """A kind without a test fails this one."""
     elsewhere = {"status", "rate_limit", "latency", "close", "truncate", "early_hints", "html", "redirect", "echo_url"}
+    elsewhere |= {"too_much"}
     assert {kind for kind, *_ in BODIES} | elsewhere == set(KINDS)
 
 
