@@ -180,7 +180,9 @@ def _statuses() -> list[Case]:
                 kind=_kind_of(status),
                 words=(f"answered {status}", *(("max_requests_per_second = ",) if status == 429 else ())),
             ),
-            loads=("middle",) if status in {401, 404, 422, 429, 503} else (),
+            # smaller pages begin where none is refused
+            at={"middle": Whole(), "last": Whole()} if status == 413 else {},
+            loads=("middle",) if status in {401, 404, 413, 422, 429, 503} else (),
         )
         for status in [*named, 507, 520, 599]
     ]

@@ -14,7 +14,7 @@ import pyarrow as pa
 from analytics_assets.ingest import exact_json
 from analytics_assets.ingest.doubts import look_again
 from analytics_assets.ingest.endpoints import Endpoint
-from analytics_assets.ingest.errors import WindowMovedError, causes
+from analytics_assets.ingest.errors import TooMuchError, WindowMovedError, causes
 from analytics_assets.ingest.load import open_pipeline
 from analytics_assets.ingest.proving import MAX_REREADS
 from analytics_assets.ingest.report import Reading, WindowReport
@@ -194,15 +194,19 @@ def read(settings: Settings, endpoint: Endpoint = STORIES, rereads: int = MAX_RE
     """Read a window as a run does, moved windows again, and without a warehouse."""
     source, reading = build_source(endpoint, settings, window)
     found = Read(reading)
-    for left in range(rereads, -1, -1):
+    while True:
         found.rows, found.rejected = [], []
         try:
             for item in source:
                 _sort(item, found)
             look_again(reading, _LOG)
         except Exception as error:
-            if not left or not any(isinstance(cause, WindowMovedError) for cause in causes(error)):
+            kinds = {type(cause) for cause in causes(error)}
+            if TooMuchError in kinds and reading.pages.portion.halve_pages():
+                continue
+            if not rereads or WindowMovedError not in kinds:
                 raise
+            rereads -= 1
         else:
             break
     found.rows.sort(key=lambda row: str(row["id"]))

@@ -37,7 +37,8 @@ Where an answer of the API shows that rows are missing, the run does not succeed
 That is how offsets are proven. [vendors/pagination.md](vendors/pagination.md) says it of page numbers, cursors and
 links, and what cannot be seen there.
 
-When rows moved while they were read, the window is read again, up to three times.
+When rows moved while they were read, the window is read again, up to three times. When the API asks for less data, it
+is read again in [smaller pages](vendors/README.md#less-data-at-once), which are proven like others.
 
 Where the last row may not be the last, one more request is made behind it, in three cases: there is no total; the
 first page is full and its total says that this is all (some APIs give a page's own count as `total`); or the last page
@@ -90,7 +91,7 @@ _FAILURES: dict[Kind, tuple[str, str]] = {
     ),
     "path not found": ("404", "Check `base_url` and the endpoint's `path`"),
     "request refused": (
-        "Any other status from 400, or a redirect that was not followed",
+        "Any other status from 400, or a redirect that was not followed; or less data cannot be asked for",
         "Read what the API says, which is quoted; check the names and formats of the parameters",
     ),
     "API failing": (

@@ -72,8 +72,12 @@ LEDGER_COLUMNS = _columns(
         "Undeclared fields that came: their column, type and number of values, or that many ignored",
     ),
     ("seconds", "double", "From the first request to the last commit"),
-    ("outcome", "text", "loading, loaded, failed or cancelled"),
-    ("reason", "text", "Why it failed or was cancelled, or why no row was kept"),
+    (
+        "outcome",
+        "text",
+        "loading, loaded, failed, cancelled, or cut: it was too much data, and is loaded in shorter windows",
+    ),
+    ("reason", "text", "Why it failed, was cancelled or cut, or why no row was kept"),
     ("started_at", "timestamp", "When the window was begun"),
 )
 

@@ -1,4 +1,4 @@
-"""Records a window that failed or was cancelled: it gets a row in the ledger, and nothing else of it stays."""
+"""Records a window that failed, was cancelled or is cut: it gets a row in the ledger, and nothing else of it stays."""
 
 import contextlib
 import logging
@@ -24,7 +24,7 @@ _OUT_OF_REACH = {"warehouse busy", "cannot connect", "login refused"}
 
 @contextlib.contextmanager
 def outcome_recorded(pipeline: Pipeline, warehouse: Warehouse, reading: Reading, log: logging.Logger) -> Iterator[None]:
-    """Have the ledger say ``failed``, or ``cancelled``, for a window that does not arrive.
+    """Have the ledger say ``failed``, ``cancelled`` or ``cut`` for a window that does not arrive.
 
     Raises ``ApiError`` (cancelled) in place of whatever a signal has led to.
     """
@@ -60,6 +60,8 @@ def record_failure(
         problem.message if problem else f"an unexpected {type(error).__name__}; the log of run {report.run_id} has it"
     )
     outcome, patience = ("cancelled", _PATIENCE_SECONDS) if is_cancelled() else ("failed", math.inf)
+    if isinstance(error, TooMuchError) and reading.can_be_cut:
+        outcome = "cut"
     try:
         pipeline.abort_packages()
         with warehouse.writer(patience), warehouse.sql() as client:
