@@ -247,6 +247,14 @@ def test_a_second_question_in_smaller_pages(project: Project) -> None:
     assert _sizes(sandbox) == [100, 50, 25, 12, 12]
 
 
+def test_a_doubt_in_smaller_pages_is_the_first_one(project: Project) -> None:
+    """Rows that come when an empty window is asked for again have it read again, however often pages were halved."""
+    sandbox = _serve(project, Fault("too_much", rows=20), rows=[])
+    sandbox.on_request = lambda _: sandbox.rows.update(stories=stories(60)) if len(sandbox.requests) == 5 else None
+    report = project.load()
+    assert (report.rows_loaded, report.rereads, report.portion.halvings) == (60, 1, 3)
+
+
 def test_pages_under_way_end_before_the_window_is_begun_anew(project: Project) -> None:
     """Those that are refused as well are not tried again beside the smaller ones."""
     sandbox = _serve(project, Fault("too_much", rows=5), rows=stories(80))

@@ -8,6 +8,7 @@ from analytics_assets.ingest.api.pages import Send
 from analytics_assets.ingest.errors import RETRIED_STATUSES, Kind, TooMuchError, quoted
 from analytics_assets.ingest.settings import Settings
 
+_TOO_LARGE: int = requests.codes.request_entity_too_large
 _SAY_SO_IN_WORDS = {requests.codes.bad_request, *RETRIED_STATUSES} - {requests.codes.too_many_requests}
 
 
@@ -41,6 +42,6 @@ def refusing_too_much(send: Send, settings: Settings) -> Send:
 
 def _asks_for_less(refused: requests.Response, texts: list[str]) -> bool:
     if refused.status_code not in _SAY_SO_IN_WORDS:
-        return refused.status_code == requests.codes.request_entity_too_large
+        return refused.status_code == _TOO_LARGE
     said = refused.text.casefold()
     return any(text in said for text in texts)

@@ -63,6 +63,8 @@ def test_a_window_that_was_loaded_has_its_figures(project: Project, warehouse: W
         "window_end": dt.datetime(2025, 3, 2, tzinfo=dt.UTC),
         "asked": {"from": "2025-03-01T00:00:00Z", "to": "2025-03-02T00:00:00Z"},
         "pages": 3,
+        "page_size": 2,
+        "reduced": None,
         # four, and three of the second question, for a row came that nobody had asked for
         "requests": 7,
         "retries": 1,
