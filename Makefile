@@ -39,6 +39,13 @@ demo: .venv/.installed ## Load the sandbox API into a local warehouse and show w
 dev: .venv/.installed ## Open Dagster's UI, on the sandbox API unless a real one is configured
 	@$(BIN)/python -m analytics_assets.commands.dev
 
+BASE_URL ?=
+ENDPOINTS ?=
+WRITE ?=
+.PHONY: init
+init: .venv/.installed ## Look at a vendor's API and write the settings that fit it, to review: make init BASE_URL=https://api.vendor.example
+	@BASE_URL="$(BASE_URL)" ENDPOINTS="$(ENDPOINTS)" WRITE="$(WRITE)" $(BIN)/python -m analytics_assets.commands.init
+
 DAY ?=
 TO ?=
 FULL ?=

@@ -33,7 +33,17 @@ def test_the_settings_table_is_complete() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["", "commands/", "ingest/", "ingest/api/", "ingest/capture/", "ingest/table/", "ingest/warehouse/"]
+    "package",
+    [
+        "",
+        "commands/",
+        "ingest/",
+        "ingest/api/",
+        "ingest/capture/",
+        "ingest/probe/",
+        "ingest/table/",
+        "ingest/warehouse/",
+    ],
 )
 def test_the_layout_names_every_file(package: str) -> None:
     """A reader finds each module in the layout."""

@@ -85,6 +85,10 @@ class PageSession(requests.Session):
             self.give_up()
             raise
 
+    def ask(self, request: requests.Request) -> requests.Response:
+        """Return the answer to a request that is no page of a window; raises what sending it raises."""
+        return self.send(super().prepare_request(request), **self.merge_environment_settings())
+
     def fetch_ahead(self, places: Iterable[Any]) -> None:
         """Begin to fetch the pages at these offsets, or of these numbers: the next ones, as far as they may wait."""
         if (first := self._first) is None:
