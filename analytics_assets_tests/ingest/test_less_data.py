@@ -5,6 +5,7 @@ import json
 import logging
 from typing import Any
 
+import dagster as dg
 import duckdb
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -256,15 +257,34 @@ def test_a_doubt_in_smaller_pages_is_the_first_one(project: Project) -> None:
 
 
 def test_pages_under_way_end_before_the_window_is_begun_anew(project: Project) -> None:
-    """Those that are refused as well are not tried again beside the smaller ones."""
-    sandbox = _serve(project, Fault("too_much", rows=5), rows=stories(80))
-    sandbox.faults[0].offset = 20
+    """A slow one that fails as well is not tried again beside the smaller pages."""
+    refused = Fault("too_much", rows=5, offset=20, status=413)
+    slow = [Fault("latency", seconds=0.4, offset=30, times=1), Fault("status", offset=30)]
+    sandbox = _serve(project, refused, *slow, rows=stories(80))
     project.configure(page_size=10, max_concurrent_requests=8, max_retries=3)
-    sandbox.faults += [Fault("status", status=500, offset=at) for at in (30, 40, 50)]
     sandbox.on_request = lambda one: sandbox.faults.clear() if one.params["limit"] == "5" else None
     assert project.load().rows_loaded == 80
     sizes = _sizes(sandbox)
     assert 10 not in sizes[sizes.index(5) :]
+
+
+def test_a_total_that_counts_the_page_is_seen_in_smaller_pages(project: Project) -> None:
+    """A first page that is full, by the size in force, may not be all, whatever the total says."""
+    _serve(project, Fault("too_much", rows=20), Fault("total", value=12))
+    with pytest.raises(PipelineStepFailed, match="the API says total 12, but"):
+        project.load()
+    assert project.ids() == []
+
+
+def test_what_arrived_of_a_range_stays(project: Project) -> None:
+    """The first half of a range is materialized when it has arrived, though the second one fails."""
+    sandbox = _serve(project, Fault("too_much", days=2, status=413), rows=_of_days(), limit_param="")
+    project.configure(limit_param="")
+    sandbox.on_request = lambda one: sandbox.faults.append(Fault("no_data")) if "03-03" in one.params["since"] else None
+    instance = project.instance()
+    assert not project.materialize(**FOUR_DAYS, instance=instance).success
+    assert sorted(instance.get_materialized_partitions(dg.AssetKey("stories"))) == ["2025-03-01", "2025-03-02"]
+    assert len(project.ids()) == 16
 
 
 def test_the_log_says_each_step(project: Project, caplog: pytest.LogCaptureFixture) -> None:
