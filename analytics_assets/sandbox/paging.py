@@ -1,19 +1,13 @@
-"""How a vendor's pages are asked for, and what an answer says of the next one and of how many there are."""
+"""How a vendor's pages are asked for."""
 
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote_plus
 
-from analytics_assets.sandbox.shape import ABSENT, BadRequestError, Shape, whole
-
-if TYPE_CHECKING:
-    from analytics_assets.sandbox.answer import Answer
+from analytics_assets.sandbox.shape import BadRequestError, Shape, whole
 
 # Vendors' cursors have characters in them that mean something else in an address.
 _ENDS_WITH = "+/=&%20"
-_HEADER = "header:"
 
 
 def asked_page(shape: Shape, params: Mapping[str, str]) -> tuple[int, int]:
@@ -30,27 +24,9 @@ def asked_page(shape: Shape, params: Mapping[str, str]) -> tuple[int, int]:
             return _place_of(params.get(shape.cursor_param)), limit
 
 
-def said(answer: "Answer", came: int) -> tuple[dict[str, object], dict[str, str]]:
-    """Return what an answer of so many rows says beside them: by dotted path in its body, and by header."""
-    shape = answer.shape
-    size = max(min(answer.limit, shape.max_page_size), 1)
-    values: dict[str, object] = {}
-    if shape.total_path:
-        values[shape.total_path] = len(answer.rows)
-    if shape.total_pages_path:
-        values[shape.total_pages_path] = -(-len(answer.rows) // size)
-    behind = answer.first + came
-    if behind < len(answer.rows) or shape.is_endless:
-        token = base64.b64encode(str(behind).encode()).decode() + _ENDS_WITH
-        if shape.pagination == "cursor":
-            values[shape.cursor_path] = token
-        if shape.pagination == "link":
-            link = _link(shape, answer.url, token)
-            values[shape.link_path] = f'<{link}>; rel="next"' if shape.link_path == f"{_HEADER}Link" else link
-    values |= {name: value for name, value in answer.replaced.items() if name in values or name.startswith(_HEADER)}
-    headers = {name.removeprefix(_HEADER): str(value) for name, value in values.items() if name.startswith(_HEADER)}
-    headers = {name: value for name, value in headers.items() if values[f"{_HEADER}{name}"] is not ABSENT}
-    return {name: value for name, value in values.items() if not name.startswith(_HEADER)}, headers
+def token_of(place: int) -> str:
+    """Return the cursor of a page that begins there."""
+    return base64.b64encode(str(place).encode()).decode() + _ENDS_WITH
 
 
 def _place_of(token: str | None) -> int:
@@ -63,13 +39,3 @@ def _place_of(token: str | None) -> int:
     except (ValueError, binascii.Error):
         msg = f"not a cursor of this API: {token!r}"
         raise BadRequestError(msg) from None
-
-
-def _link(shape: Shape, url: str, token: str) -> str:
-    """Return the address of the next page: that of this one with another cursor, with the key in it or without."""
-    address, _, query = url.partition("?")
-    gone = {shape.cursor_param} if shape.link_has_key else {shape.cursor_param, shape.key_name}
-    kept = [piece for piece in query.split("&") if unquote_plus(piece.partition("=")[0]) not in gone]
-    host_and_path = address if shape.link_is_absolute else ""
-    cursor = f"{quote(shape.cursor_param)}={quote(token, safe='')}"
-    return f"{host_and_path}?{'&'.join([*kept, cursor])}"
