@@ -10,6 +10,7 @@ from analytics_assets.ingest.fields import check_path, is_plain
 from analytics_assets.ingest.list_settings import ListSettings, NonEmpty, read_json
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_BEGINS_WITH_A_FIELD = re.compile(r"[^$*'\"\[\].]+([.\[]|$)")
 
 
 class ColumnSettings(BaseModel):
@@ -35,6 +36,9 @@ class ColumnSettings(BaseModel):
             raise ValueError(msg)
         if self.hash and self.data_type not in {None, "text"}:
             msg = "hash = true makes a text of each value, so data_type cannot be another one"
+            raise ValueError(msg)
+        if self.hash and self.source and not _BEGINS_WITH_A_FIELD.match(self.source):
+            msg = "hash = true needs a path that begins with a field, as owner.mail does and $.owner.mail does not"
             raise ValueError(msg)
         return self
 

@@ -50,8 +50,7 @@ class Endpoint:
     Refuses, with ``ValueError``, a name that is no SQL identifier, a path without a leading slash, a column named
     twice, an id or cursor that is not a declared column of the right kind, and a column computed from what is not
     declared. ``id`` is the column, or the columns together, that a row is known by. A list without a ``cursor`` is read
-    whole each time. ``ignored`` are fields that become no column. ``unnest`` is the field of an item that has a list of
-    rows; without it an item is a row.
+    whole each time. ``ignored`` are fields that become no column. ``unnest`` is an item's list of rows, if any.
     """
 
     name: str
@@ -115,8 +114,9 @@ class Endpoint:
 
     @property
     def hidden(self) -> frozenset[str]:
-        """The fields of the API's rows that must not be stored as they are."""
-        return self.ignored.union(column.field for column in self.columns if column.is_hashed)
+        """The fields of the API's rows that must not be stored as they are, and the list that these may stand in."""
+        hidden = self.ignored.union(column.field for column in self.columns if column.is_hashed)
+        return hidden | {self.unnest} if hidden and self.unnest else hidden
 
     @property
     def has_hashes(self) -> bool:

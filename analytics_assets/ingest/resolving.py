@@ -108,7 +108,8 @@ def _around_hashes(name: str, columns: Iterable[Column]) -> set[str]:
     around = {top_field(column.field) for column in columns if column.is_hashed and not is_plain(column.field)}
     hashed = {column.field for column in columns if column.is_hashed}
     for column in columns:
-        if not column.is_hashed and column.number_in is None and column.field in around | hashed:
+        inside = any(path.startswith((f"{column.field}.", f"{column.field}[")) for path in hashed)
+        if not column.is_hashed and column.number_in is None and (inside or column.field in around | hashed):
             msg = f"endpoint {name!r}: the column {column.name!r} would hold in clear what another column hashes"
             raise ValueError(msg)
     return around

@@ -103,6 +103,15 @@ def test_a_computed_column_goes_with_its_source() -> None:
             "'user' would hold in clear what another column hashes",
         ),
         (
+            {
+                "columns": {
+                    "mail": {"from": "user.contact.mail", "hash": True},
+                    "contact": {"from": "user.contact", "data_type": "json"},
+                }
+            },
+            "'contact' would hold in clear what another column hashes",
+        ),
+        (
             {"columns": {"mail": {"from": "likes", "hash": True}}},
             "'likes' would hold in clear what another column hashes",
         ),
@@ -122,6 +131,8 @@ def test_what_makes_no_endpoint_is_refused(own: dict[str, Any], reason: str) -> 
         ({"columns": {"a": {"ignore": True, "data_type": "text"}}}, "goes with nothing else"),
         ({"columns": {"a.b": {"ignore": True}}}, "not a part of one"),
         ({"columns": {"a": {"hash": True, "data_type": "json"}}}, "data_type cannot be another one"),
+        ({"columns": {"a": {"from": "$.user.mail", "hash": True}}}, "begins with a field"),
+        ({"columns": {"a": {"from": "*.mail", "hash": True}}}, "begins with a field"),
         ({"columns": {"mediaId": "text"}}, "from says what the API calls it"),
         ({"columns": {"_analytics_read_at": "text"}}, "a column is lower case"),
         ({"columns": "a, b"}, "must be a JSON object"),
@@ -145,6 +156,7 @@ def test_a_hash_hides_the_object_that_it_is_in() -> None:
         }
     )
     assert endpoint.hidden == {"user", "user.mail", "name"}
+    assert _resolved(unnest="values", columns={"mail": {"hash": True}}).hidden == {"mail", "values"}
 
 
 def test_an_endpoint_is_added_by_file_and_by_environment(project: Project) -> None:
