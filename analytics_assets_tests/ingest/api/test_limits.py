@@ -2,6 +2,7 @@
 
 import logging
 import random
+import re
 import time
 from collections import Counter
 from email.utils import formatdate
@@ -90,7 +91,8 @@ def test_a_run_that_is_refused_says_what_to_set(project: Project, waits: list[fl
     assert problem is not None
     assert problem.is_transient
     assert "answered 429 Too Many Requests and says: " in problem.message
-    assert "It let 3 requests pass in" in problem.message
+    # What had been answered when the first refusal came: answers may overtake each other.
+    assert re.search(r"It let [123] requests? pass in", problem.message)
     assert "set max_requests_per_second = " in problem.message
     assert "and max_concurrent_requests = " in problem.message
     assert sum(_refusals(sandbox).values()) <= 3 * 16
