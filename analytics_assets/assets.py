@@ -14,9 +14,9 @@ from analytics_assets.checks import check_results, check_specs
 from analytics_assets.history import give_each_day_its_own, not_yet_loaded, record
 from analytics_assets.ingest.cancelling import cancellable
 from analytics_assets.ingest.configured import SettingError
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.errors import Problem, TooMuchError, causes, explain
-from analytics_assets.ingest.load import open_pipeline
+from analytics_assets.ingest.opening import open_pipeline
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.window import Window
 from analytics_assets.partitions import Slice, partition_keys_of, slices_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from analytics_assets.ingest.endpoints import Column, Endpoint
+from analytics_assets.ingest.endpoint import Column, Endpoint
 from analytics_assets.ingest.report import WindowReport, undeclared_columns
 from analytics_assets.ingest.table.names import shown
 from analytics_assets.ingest.warehouse.ledger import new_columns

@@ -5,7 +5,7 @@ from collections import Counter
 
 import dagster as dg
 
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.key import key_end
 from analytics_assets.ingest.report import WindowReport, undeclared_columns
 from analytics_assets.ingest.settings import Settings

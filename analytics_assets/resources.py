@@ -13,7 +13,7 @@ from pydantic import Field, create_model
 from analytics_assets.ingest.collector import collector_at_rest
 from analytics_assets.ingest.configured import SettingError, load_settings, origin_of
 from analytics_assets.ingest.connection import Verdict, check_endpoint, check_key, check_warehouse
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.estimate import Estimate, estimate_window
 from analytics_assets.ingest.key import key_end
 from analytics_assets.ingest.report import Reading

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster_dlt.translator import DltResourceTranslatorData
 
-from analytics_assets.ingest.endpoints import READ_AT, Column, Endpoint
+from analytics_assets.ingest.endpoint import READ_AT, Column, Endpoint
 from analytics_assets.ingest.warehouse.destination import DATASET, destination_kind
 
 with warnings.catch_warnings():

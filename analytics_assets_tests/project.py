@@ -18,8 +18,8 @@ from dlt.common.configuration.specs import PluggableRunContext
 
 from analytics_assets.build import build_definitions
 from analytics_assets.ingest.configured import load_settings
-from analytics_assets.ingest.endpoints import Endpoint
-from analytics_assets.ingest.load import open_pipeline
+from analytics_assets.ingest.endpoint import Endpoint
+from analytics_assets.ingest.opening import open_pipeline
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source

@@ -17,7 +17,7 @@ def shown(default: object) -> str:
     """Write a default as TOML has it."""
     if isinstance(default, bool):
         return str(default).lower()
-    if isinstance(default, tuple):
+    if isinstance(default, tuple | dict):
         return json.dumps(default)
     return str(default) if default != "" else '""'
 

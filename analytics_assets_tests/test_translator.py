@@ -4,8 +4,9 @@ import dagster as dg
 import pytest
 
 from analytics_assets.build import build_definitions
+from analytics_assets.ingest.endpoint import READ_AT, Column, Endpoint
 from analytics_assets.ingest.endpoint_settings import EndpointSettings
-from analytics_assets.ingest.endpoints import ENDPOINTS, READ_AT, Column, Endpoint
+from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.ingest.resolving import resolved
 from analytics_assets.translator import EndpointTranslator
 

@@ -10,7 +10,8 @@ import itertools
 
 import orjson
 
-from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
+from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.sandbox.days import day_rows
 from benchmarks.shapes import DECLARED, SHAPES, Shape
 

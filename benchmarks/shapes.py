@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from analytics_assets.ingest.endpoints import ENDPOINTS, Column, DataType, Endpoint
+from analytics_assets.ingest.endpoint import Column, DataType, Endpoint
+from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.ingest.settings import Settings
 
 Row = dict[str, Any]

@@ -16,7 +16,7 @@ from analytics_assets.ingest.capture.format import Ending, read_capture, setting
 from analytics_assets.ingest.capture.reading import read_to_the_end
 from analytics_assets.ingest.capture.recorder import Recorder
 from analytics_assets.ingest.configured import SettingError, load_settings
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.estimate import day_named
 from analytics_assets.ingest.key import load_key
 from analytics_assets.ingest.settings import Settings, no_such_endpoint

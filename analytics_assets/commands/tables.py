@@ -3,22 +3,19 @@
 What belongs here: everything that opens the warehouse, always to read. How a load gets there is ``loading.py``.
 """
 
-import contextlib
 import datetime as dt
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dlt.common.schema import Schema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
-from dlt.destinations.sql_client import SqlClientBase
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from analytics_assets.ingest.load import open_warehouse
+from analytics_assets.ingest.opening import open_warehouse, read_warehouse
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.warehouse.destination import SCHEMA
 
@@ -55,7 +52,7 @@ def configured_place() -> Place:
 def table_contents(settings: Settings) -> dict[str, TableContents]:
     """Ask the warehouse what each endpoint's table holds; a table that is not there holds nothing."""
     contents = {}
-    with _reading() as client:
+    with read_warehouse() as client:
         for endpoint in settings.resolved_endpoints:
             cursor = client.escape_column_name(_column(endpoint.cursor)) if endpoint.cursor else "NULL"
             table = client.make_qualified_table_name(endpoint.name)
@@ -78,7 +75,7 @@ def reach_by_day(settings: Settings, days: Sequence[str]) -> dict[str, int]:
     )
     if posts is None or posts.cursor is None:
         return {}
-    with _reading() as client:
+    with read_warehouse() as client:
         cursor = client.escape_column_name(_column(posts.cursor))
         number, metric = client.escape_column_name("value_number"), client.escape_column_name("metric")
         table = client.make_qualified_table_name(posts.name)
@@ -130,13 +127,6 @@ def print_summary(
 def _column(name: str) -> str:
     """Return the column as the warehouse calls it."""
     return str(Schema(SCHEMA).naming.normalize_identifier(name))
-
-
-@contextlib.contextmanager
-def _reading() -> Iterator[SqlClientBase[Any]]:
-    """Give a client to read with, while no other run has the DuckDB file open."""
-    with open_warehouse() as warehouse, warehouse.writer(), warehouse.sql() as client:
-        yield client
 
 
 def _are(rows: int) -> str:

@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from analytics_assets.ingest.api.walk import OffsetWalk
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.window import Window
 from analytics_assets.resources import AnalyticsApi

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.errors import Kind, explain
 from analytics_assets.ingest.key import key_end
-from analytics_assets.ingest.load import open_warehouse
+from analytics_assets.ingest.opening import open_warehouse
 from analytics_assets.ingest.questions.asker import Asker, Seen
 from analytics_assets.ingest.questions.pace import pace_of
 from analytics_assets.ingest.questions.paging import honours_offset, keeps_order

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from analytics_assets.ingest.endpoints import READ_AT, DataType
+from analytics_assets.ingest.endpoint import READ_AT, DataType
 from analytics_assets.ingest.fields import check_path, is_plain
 from analytics_assets.ingest.list_settings import ListSettings, NonEmpty, read_json
 
@@ -21,6 +21,7 @@ class ColumnSettings(BaseModel):
     data_type: DataType | None = None
     source: Annotated[NonEmpty | None, Field(alias="from")] = None
     description: NonEmpty | None = None
+    references: NonEmpty | None = None
     ignore: bool = False
     hash: bool = False
 

@@ -6,7 +6,7 @@ import zoneinfo
 from dataclasses import dataclass
 
 from analytics_assets.ingest.configured import SettingError
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import read_only
 from analytics_assets.ingest.window import Window

@@ -3,11 +3,9 @@
 import contextlib
 import functools
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import dlt
 from dlt.common.pipeline import LoadInfo
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract.source import DltSource
@@ -15,20 +13,18 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.pipeline import Pipeline
 
 from analytics_assets.ingest.cancelling import cancellable, is_cancelled, settling
-from analytics_assets.ingest.collector import collector_at_rest
-from analytics_assets.ingest.departures import as_jsonb, tell_secrets_once
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.departures import as_jsonb
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.errors import ApiError, TooMuchError
 from analytics_assets.ingest.proving import MAX_REREADS, read_proven
 from analytics_assets.ingest.report import Reading, WindowReport
-from analytics_assets.ingest.warehouse.destination import DATASET, FILE_FORMAT, open_destination
+from analytics_assets.ingest.warehouse.destination import FILE_FORMAT
 from analytics_assets.ingest.warehouse.emptiness import HeldRows
 from analytics_assets.ingest.warehouse.evolution import Evolution
 from analytics_assets.ingest.warehouse.ledger import LEDGER, close_row, last_reduced
 from analytics_assets.ingest.warehouse.merge import newer_wins
 from analytics_assets.ingest.warehouse.outcome import outcome_recorded
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
-from analytics_assets.ingest.workdir import working_directory
 
 PIPELINE = "analytics"
 _LOG = logging.getLogger("analytics_assets")
@@ -199,47 +195,3 @@ def _expires(client: SqlClientBase[Any], endpoint: Endpoint) -> str | None:
 def _merge_key(source: DltSource, reading: Reading) -> list[str]:
     """Return the columns of the merge key as the warehouse calls them."""
     return [source.schema.naming.normalize_identifier(field) for field in reading.endpoint.merge_key]
-
-
-@contextlib.contextmanager
-def open_warehouse(log: logging.Logger = _LOG) -> Iterator[Warehouse]:
-    """Give the warehouse that ``[destination.warehouse]`` names, to look into."""
-    with _open(log) as pipeline:
-        yield pipeline.warehouse
-
-
-@contextlib.contextmanager
-def open_pipeline(reading: Reading, log: logging.Logger = _LOG) -> Iterator[WindowPipeline]:
-    """Give the pipeline that loads a window; its ``run`` takes the source that the window is read from.
-
-    Its working directory is its own, for dlt lets runs that share one overwrite each other, and is gone when the
-    block ends.
-    """
-    with _open(log) as pipeline:
-        pipeline.reading = reading
-        yield pipeline
-
-
-@contextlib.contextmanager
-def _open(log: logging.Logger) -> Iterator[WindowPipeline]:
-    tell_secrets_once()
-    with collector_at_rest(), working_directory() as directory:
-        destination, staging = open_destination()
-        pipeline = dlt.pipeline(
-            PIPELINE,
-            pipelines_dir=str(directory),
-            destination=destination,
-            dataset_name=DATASET,
-            _impl_cls=WindowPipeline,
-        )
-        # dlt's trace is a file in the working directory that holds the resolved configuration, the key in clear
-        pipeline.config.enable_runtime_trace = False
-        # dlt would keep a signal to itself, and forget it where the step that is under way comes to its end
-        pipeline.runtime_config.intercept_signals = False
-        pipeline.log = log
-        pipeline.warehouse = Warehouse(pipeline, staging, log)
-        try:
-            yield pipeline
-        finally:
-            # else dlt keeps it as the process's current pipeline, directory gone and all
-            pipeline.deactivate()

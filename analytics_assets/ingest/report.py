@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from analytics_assets.ingest.api.adapter import WireCounts
 from analytics_assets.ingest.api.pagination import WindowPages
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.portion import Portion
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.table.extra import ExtraColumn

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from analytics_assets.ingest.endpoint import Column, Endpoint
 from analytics_assets.ingest.endpoint_settings import ColumnSettings, EndpointSettings
-from analytics_assets.ingest.endpoints import Column, Endpoint
 from analytics_assets.ingest.fields import is_plain, top_field
 
 _ID = Column(name="id", data_type="text", nullable=False, description="What the API knows the row by; the merge key")
@@ -90,6 +90,7 @@ def _declared_by(name: str, own: ColumnSettings, ours: Column | None, endpoint: 
         nullable=ours.nullable if ours else True,
         source=own.source or (ours.source if ours else ""),
         is_hashed=own.hash,
+        references=own.references or (ours.references if ours else ""),
     )
 
 

@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from analytics_assets.ingest.api_settings import ApiSettings
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.endpoint_settings import EndpointSettings
-from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
+from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.ingest.list_settings import ListSettings
 from analytics_assets.ingest.misspelt import alike, did_you_mean, looks_like
 from analytics_assets.ingest.resolving import resolved
+from analytics_assets.ingest.upkeep_settings import UpkeepSettings
 
 DECLARED = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 # storys is stories; story_views, or insights, is a name of its own
@@ -35,8 +37,8 @@ def is_added(name: str, path: object) -> bool:
     return bool(path) and not any(looks_like(name, one, _MISSPELT, at_most=_LETTERS) for one in others)
 
 
-class Settings(ListSettings, ApiSettings):
-    """How the API is asked. The description of each field is the settings table of the README."""
+class Settings(UpkeepSettings, ListSettings, ApiSettings):
+    """How the API is asked, and what happens by itself: the descriptions are the settings table of the README."""
 
     start_date: dt.date = Field(default=dt.date(2025, 1, 1), description="First daily partition")
     timezone: str = Field(default="UTC", description="Time zone in which a partition's day begins and ends")
@@ -81,6 +83,10 @@ class Settings(ListSettings, ApiSettings):
             if bool(lists.window_start_param) != bool(lists.window_end_param):
                 msg = f"{where}window_start_param and window_end_param are both given or both empty"
                 raise ValueError(msg)
+            for column in endpoint.columns:
+                if column.references and column.references not in DECLARED | self.endpoints.keys():
+                    msg = f"{where}columns.{column.name}.references: {no_such_endpoint(column.references)}"
+                    raise ValueError(msg)
             if twice := sorted({name for name in lists.parameters if lists.parameters.count(name) > 1}):
                 msg = f"{where}two settings use the query parameter {twice}; each needs a name of its own"
                 raise ValueError(msg)

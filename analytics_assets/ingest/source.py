@@ -17,7 +17,7 @@ from analytics_assets.ingest.api.paginator import ProvenPaginator
 from analytics_assets.ingest.api.parts import Cutting
 from analytics_assets.ingest.api.session import open_session
 from analytics_assets.ingest.departures import read_type_hints_once
-from analytics_assets.ingest.endpoints import READ_AT, Column, Endpoint
+from analytics_assets.ingest.endpoint import READ_AT, Column, Endpoint
 from analytics_assets.ingest.key import load_key, load_salt
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.settings import Settings

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
+from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.sandbox import data
 from analytics_assets.sandbox.answer import Answer
 from analytics_assets.sandbox.asked import Asked, key_seen, path_without_key, without_key

@@ -5,7 +5,7 @@ What belongs here: windows over ``days.py``. How they are asked for and answered
 
 import datetime as dt
 
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.sandbox.days import DECLARED, LONGEST_RESTATEMENT, Row, added_rows, day_rows, text
 from analytics_assets.sandbox.sent import as_sent
 

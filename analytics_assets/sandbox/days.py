@@ -10,7 +10,8 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-from analytics_assets.ingest.endpoints import ENDPOINTS, Column, DataType, Endpoint
+from analytics_assets.ingest.endpoint import Column, DataType, Endpoint
+from analytics_assets.ingest.endpoints import ENDPOINTS
 
 Row = dict[str, Any]
 

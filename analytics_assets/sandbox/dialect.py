@@ -1,6 +1,6 @@
 """The sandbox as the vendor that the settings describe: it speaks that vendor's dialect, and sends its fields."""
 
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.shape import Shape

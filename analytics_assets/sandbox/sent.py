@@ -4,7 +4,7 @@ import hashlib
 from random import Random
 from typing import Any
 
-from analytics_assets.ingest.endpoints import Column, Endpoint
+from analytics_assets.ingest.endpoint import Column, Endpoint
 from analytics_assets.sandbox.days import Row, made_up
 
 _OF_JSONPATH = frozenset("[]$*")

@@ -25,7 +25,8 @@ from dlt.load.load import Load
 from analytics_assets.ingest import load as loading
 from analytics_assets.ingest.cancelling import is_cancelled
 from analytics_assets.ingest.configured import load_settings
-from analytics_assets.ingest.load import WindowPipeline, open_pipeline
+from analytics_assets.ingest.load import WindowPipeline
+from analytics_assets.ingest.opening import open_pipeline
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.warehouse import warehouse
 from analytics_assets.ingest.warehouse.writer import duckdb_writer

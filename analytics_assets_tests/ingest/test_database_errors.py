@@ -202,7 +202,7 @@ def test_a_disk_that_is_full(project: Project) -> None:
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", "disk"], check=True)
         os.environ["DESTINATION__WAREHOUSE__CREDENTIALS"] = "duckdb:///disk/small.duckdb"
         from analytics_assets.ingest.errors import explain
-        from analytics_assets.ingest.load import open_pipeline
+        from analytics_assets.ingest.opening import open_pipeline
         from analytics_assets.ingest.configured import load_settings
         from analytics_assets.ingest.source import build_source
         settings = load_settings()

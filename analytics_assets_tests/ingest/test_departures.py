@@ -18,7 +18,7 @@ from dlt.common.typing import TSecretStrValue
 
 from analytics_assets.ingest import departures
 from analytics_assets.ingest.configured import load_settings
-from analytics_assets.ingest.load import open_pipeline
+from analytics_assets.ingest.opening import open_pipeline
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.window import Window
 from analytics_assets_tests.project import WINDOW, Project, endpoint_of, stories

@@ -7,8 +7,9 @@ import pytest
 
 from analytics_assets.assets import build_asset
 from analytics_assets.ingest.configured import load_settings
-from analytics_assets.ingest.endpoints import ENDPOINTS, Column, Endpoint
-from analytics_assets.ingest.load import open_pipeline
+from analytics_assets.ingest.endpoint import Column, Endpoint
+from analytics_assets.ingest.endpoints import ENDPOINTS
+from analytics_assets.ingest.opening import open_pipeline
 from analytics_assets.ingest.source import build_source
 from analytics_assets.partitions import daily_partitions
 from analytics_assets.resources import AnalyticsApi

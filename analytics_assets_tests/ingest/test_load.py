@@ -8,7 +8,7 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from analytics_assets.ingest.endpoints import ENDPOINTS
-from analytics_assets.ingest.load import open_warehouse
+from analytics_assets.ingest.opening import open_warehouse
 from analytics_assets.ingest.window import Window
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.project import Project, Row, stories

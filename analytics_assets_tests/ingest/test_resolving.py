@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from analytics_assets.ingest.configured import SettingError, load_settings
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.endpoint_settings import EndpointSettings
-from analytics_assets.ingest.endpoints import Endpoint
 from analytics_assets.ingest.resolving import resolved
 from analytics_assets.ingest.settings import Settings
 from analytics_assets_tests.ingest.test_endpoints import COMMENTS, ID

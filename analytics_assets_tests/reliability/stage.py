@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from analytics_assets.ingest import exact_json
 from analytics_assets.ingest.doubts import look_again
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.errors import TooMuchError, WindowMovedError, causes
-from analytics_assets.ingest.load import open_pipeline
+from analytics_assets.ingest.opening import open_pipeline
 from analytics_assets.ingest.proving import MAX_REREADS
 from analytics_assets.ingest.report import Reading, WindowReport
 from analytics_assets.ingest.settings import Settings

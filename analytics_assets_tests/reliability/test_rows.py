@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from analytics_assets.ingest.endpoints import Column, DataType, Endpoint
+from analytics_assets.ingest.endpoint import Column, DataType, Endpoint
 from analytics_assets.ingest.errors import explain
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source

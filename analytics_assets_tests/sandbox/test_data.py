@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
+from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.sandbox import data
 from analytics_assets.sandbox.days import day_rows
 

@@ -14,7 +14,8 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from analytics_assets.ingest.endpoints import ENDPOINTS, Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
+from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.ingest.table.values import ARROW_TYPES
 from benchmarks.pages import PAGE_SIZE
 from benchmarks.task import KEY, Counted, Task

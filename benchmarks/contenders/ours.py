@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from analytics_assets.ingest.configured import load_settings
-from analytics_assets.ingest.load import WindowPipeline, open_pipeline
+from analytics_assets.ingest.load import WindowPipeline
+from analytics_assets.ingest.opening import open_pipeline
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.warehouse.destination import DATASET
 from analytics_assets.ingest.window import Window

@@ -21,7 +21,7 @@ from analytics_assets.ingest.api.pages import PageSession
 from analytics_assets.ingest.api.parts import Cutting, NotInPartsError, PartsWalk
 from analytics_assets.ingest.api.references import References, Selector
 from analytics_assets.ingest.api.walk import OffsetWalk, RowsMovedError
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.errors import ApiError, TooMuchError, WindowMovedError
 from analytics_assets.ingest.portion import Portion
 from analytics_assets.ingest.settings import Settings

@@ -6,7 +6,7 @@ from collections import Counter, deque
 
 from analytics_assets.ingest.capture.format import Ending
 from analytics_assets.ingest.capture.recorder import RecordFullError
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.errors import Problem, causes, explain
 from analytics_assets.ingest.proving import read_proven
 from analytics_assets.ingest.report import Reading

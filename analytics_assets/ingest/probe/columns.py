@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from analytics_assets.ingest.endpoints import Column, DataType, Endpoint
+from analytics_assets.ingest.endpoint import Column, DataType, Endpoint
 from analytics_assets.ingest.probe.findings import Finding, Said
 from analytics_assets.ingest.probe.rows import column_for, form_of
 from analytics_assets.ingest.table.values import is_exact_as_double, kind_of, typed_column

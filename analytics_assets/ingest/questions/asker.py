@@ -16,7 +16,7 @@ from analytics_assets.ingest.api.adapter import ApiResponse, WireCounts
 from analytics_assets.ingest.api.pagination import WindowPages
 from analytics_assets.ingest.api.session import open_session
 from analytics_assets.ingest.api.walk import OffsetWalk
-from analytics_assets.ingest.endpoints import Endpoint
+from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.errors import RefusedError, causes
 from analytics_assets.ingest.fields import value_at, values_at
 from analytics_assets.ingest.key import load_key

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dlt.common.schema.typing import TColumnSchema
 
-from analytics_assets.ingest.endpoints import DataType
+from analytics_assets.ingest.endpoint import DataType
 from analytics_assets.ingest.table.names import shown
 
 # hints of a column in dlt's schema: the API's name for it, the day it was first seen, that it holds a whole number

@@ -16,7 +16,7 @@ from dlt.common.libs.pyarrow import dlt_column_to_arrow_field
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema.typing import C_DLT_ID, C_DLT_LOAD_ID, TColumnSchema, TTableSchemaColumns
 
-from analytics_assets.ingest.endpoints import READ_AT, DataType, Endpoint
+from analytics_assets.ingest.endpoint import READ_AT, DataType, Endpoint
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.fields import Row, values_of
 from analytics_assets.ingest.list_settings import NewColumns

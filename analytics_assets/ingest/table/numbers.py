@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from analytics_assets.ingest.endpoints import Endpoint, NumberIn
+from analytics_assets.ingest.endpoint import Endpoint, NumberIn
 from analytics_assets.ingest.fields import value_at, values_at
 from analytics_assets.ingest.table.values import RejectedError, double
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from dlt.extract.items import DataItemWithMeta
 from dlt.sources.helpers.rest_client.client import PageData
 
-from analytics_assets.ingest.endpoints import READ_AT, Endpoint
+from analytics_assets.ingest.endpoint import READ_AT, Endpoint
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.fields import Row, is_plain, values_at
 from analytics_assets.ingest.settings import Settings

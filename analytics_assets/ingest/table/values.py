@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics_assets.ingest import exact_json
-from analytics_assets.ingest.endpoints import DataType
+from analytics_assets.ingest.endpoint import DataType
 
 ARROW_TYPES: dict[DataType, pa.DataType] = {
     "text": pa.string(),

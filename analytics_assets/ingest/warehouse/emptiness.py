@@ -8,7 +8,7 @@ from dlt.common.normalizers.naming import NamingConvention
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 
-from analytics_assets.ingest.endpoints import READ_AT, Endpoint
+from analytics_assets.ingest.endpoint import READ_AT, Endpoint
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.warehouse.ledger import last_empty

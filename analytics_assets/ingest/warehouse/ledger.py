@@ -15,7 +15,7 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract import DltResource
 
-from analytics_assets.ingest.endpoints import DataType
+from analytics_assets.ingest.endpoint import DataType
 from analytics_assets.ingest.report import Reading, WindowReport
 from analytics_assets.ingest.table.names import shown
 from analytics_assets.ingest.table.rows import PageRows

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dlt.common.schema.typing import C_DLT_ID, TWriteDispositionConfig
 
-from analytics_assets.ingest.endpoints import READ_AT
+from analytics_assets.ingest.endpoint import READ_AT
 
 
 def newer_wins(

@@ -13,7 +13,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.pipeline import Pipeline
 
-from analytics_assets.ingest.endpoints import READ_AT
+from analytics_assets.ingest.endpoint import READ_AT
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.warehouse.destination import HAS_LOCK

@@ -6,7 +6,7 @@ import pytest
 from dlt.common.normalizers.naming.direct import NamingConvention as Direct
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 
-from analytics_assets.ingest.endpoints import Column, Endpoint
+from analytics_assets.ingest.endpoint import Column, Endpoint
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.list_settings import NewColumns
 from analytics_assets.ingest.table.layout import Layout

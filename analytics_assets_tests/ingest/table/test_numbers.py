@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics_assets.ingest.configured import load_settings
+from analytics_assets.ingest.endpoint import NumberIn
 from analytics_assets.ingest.endpoint_settings import EndpointSettings
-from analytics_assets.ingest.endpoints import NumberIn
 from analytics_assets.ingest.errors import ApiError
-from analytics_assets.ingest.load import open_pipeline
+from analytics_assets.ingest.opening import open_pipeline
 from analytics_assets.ingest.resolving import resolved
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.table.numbers import adds_up, number_column

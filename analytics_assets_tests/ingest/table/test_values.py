@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from analytics_assets.ingest.endpoints import DataType
+from analytics_assets.ingest.endpoint import DataType
 from analytics_assets.ingest.table.values import ARROW_TYPES, HAS_NUL, typed_column
 
 TAKEN: dict[DataType, list[tuple[Any, Any]]] = {

@@ -7,7 +7,7 @@ import pytest
 
 from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.errors import ApiError
-from analytics_assets.ingest.load import open_pipeline
+from analytics_assets.ingest.opening import open_pipeline
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.window import Window

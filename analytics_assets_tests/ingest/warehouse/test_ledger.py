@@ -9,7 +9,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.errors import ApiError
-from analytics_assets.ingest.load import WindowPipeline, open_pipeline
+from analytics_assets.ingest.load import WindowPipeline
+from analytics_assets.ingest.opening import open_pipeline
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.warehouse.ledger import LEDGER, LEDGER_COLUMNS
 from analytics_assets.ingest.window import Window

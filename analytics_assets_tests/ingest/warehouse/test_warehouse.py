@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from analytics_assets.ingest.errors import ApiError
-from analytics_assets.ingest.load import WindowPipeline, open_warehouse
+from analytics_assets.ingest.load import WindowPipeline
+from analytics_assets.ingest.opening import open_warehouse
 from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.project import DAY, KEY, WINDOW, Project, Row, stories
 from analytics_assets_tests.warehouses import Warehouse, contents

@@ -8,7 +8,7 @@ import duckdb
 import filelock
 import pytest
 
-from analytics_assets.ingest.load import open_warehouse
+from analytics_assets.ingest.opening import open_warehouse
 from analytics_assets.ingest.warehouse.writer import duckdb_writer
 from analytics_assets_tests.project import Project
 from analytics_assets_tests.warehouses import Postgres

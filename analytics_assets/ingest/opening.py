@@ -1,0 +1,74 @@
+"""Opens the warehouse: to look into it, or with a pipeline that loads a window."""
+
+import contextlib
+import logging
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import dlt
+from dlt.destinations.sql_client import SqlClientBase
+
+from analytics_assets.ingest.collector import collector_at_rest
+from analytics_assets.ingest.departures import tell_secrets_once
+from analytics_assets.ingest.load import PIPELINE, WindowPipeline
+from analytics_assets.ingest.report import Reading
+from analytics_assets.ingest.warehouse.destination import DATASET, open_destination
+from analytics_assets.ingest.warehouse.warehouse import Warehouse
+from analytics_assets.ingest.workdir import working_directory
+
+_LOG = logging.getLogger("analytics_assets")
+
+
+@contextlib.contextmanager
+def open_warehouse(log: logging.Logger = _LOG) -> Iterator[Warehouse]:
+    """Give the warehouse that ``[destination.warehouse]`` names, to look into."""
+    with _open(log) as pipeline:
+        yield pipeline.warehouse
+
+
+@contextlib.contextmanager
+def read_warehouse(log: logging.Logger = _LOG, patience: float = math.inf) -> Iterator[SqlClientBase[Any]]:
+    """Give a client to look into the warehouse with, while no other run has the DuckDB file open.
+
+    Raises ``ApiError`` (warehouse busy) where others do not let go of it within ``patience`` seconds.
+    """
+    with open_warehouse(log) as warehouse, warehouse.writer(patience), warehouse.sql() as client:
+        yield client
+
+
+@contextlib.contextmanager
+def open_pipeline(reading: Reading, log: logging.Logger = _LOG) -> Iterator[WindowPipeline]:
+    """Give the pipeline that loads a window; its ``run`` takes the source that the window is read from.
+
+    Its working directory is its own, for dlt lets runs that share one overwrite each other, and is gone when the
+    block ends.
+    """
+    with _open(log) as pipeline:
+        pipeline.reading = reading
+        yield pipeline
+
+
+@contextlib.contextmanager
+def _open(log: logging.Logger) -> Iterator[WindowPipeline]:
+    tell_secrets_once()
+    with collector_at_rest(), working_directory() as directory:
+        destination, staging = open_destination()
+        pipeline = dlt.pipeline(
+            PIPELINE,
+            pipelines_dir=str(directory),
+            destination=destination,
+            dataset_name=DATASET,
+            _impl_cls=WindowPipeline,
+        )
+        # dlt's trace is a file in the working directory that holds the resolved configuration, the key in clear
+        pipeline.config.enable_runtime_trace = False
+        # dlt would keep a signal to itself, and forget it where the step that is under way comes to its end
+        pipeline.runtime_config.intercept_signals = False
+        pipeline.log = log
+        pipeline.warehouse = Warehouse(pipeline, staging, log)
+        try:
+            yield pipeline
+        finally:
+            # else dlt keeps it as the process's current pipeline, directory gone and all
+            pipeline.deactivate()
