@@ -108,8 +108,12 @@ def job() -> dg.JobDefinition:
     ],
     ids=["from failure", "as a whole"],
 )
-def test_a_run_that_is_executed_again(project: Project, tags: dict[str, str], again: list[str]) -> None:
+def test_a_run_that_is_executed_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tags: dict[str, str], again: list[str]
+) -> None:
     """From failure it goes on from the slice that failed; as a whole it asks for everything again."""
+    # nobody reads its log on a terminal
+    monkeypatch.setenv("DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH", "0")
     sandbox = project.serve(rows={"stories": one_story_a_day(7)})
     project.configure(max_window_days=2)
     fail_from(sandbox, "2025-03-05", status=404)

@@ -24,7 +24,7 @@ from analytics_assets_tests.reliability.stage import Api, read
 LIMIT = 4
 
 _EXAMPLES = settings(
-    max_examples=100,
+    max_examples=60,
     deadline=None,
     derandomize=True,
     database=None,

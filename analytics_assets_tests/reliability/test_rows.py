@@ -148,9 +148,7 @@ def _whole(found: Read, asked: int) -> None:
 
 
 @given(rows=st.lists(_ROW, min_size=1, max_size=12))
-@settings(
-    max_examples=100, deadline=None, derandomize=True, database=None, suppress_health_check=_QUIET, phases=_PHASES
-)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=_QUIET, phases=_PHASES)
 def test_a_row_does_not_depend_on_its_neighbours(api: Api, rows: list[Row]) -> None:
     """A page of rows becomes what pages of one row become: the same values, the same rejections, the same reasons."""
     named = _named(rows)

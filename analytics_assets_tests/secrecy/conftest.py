@@ -41,6 +41,8 @@ class Tls:
 def kept(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
     """Return a Dagster instance on disk; working directories stay, and all that is logged goes to a file as well."""
     monkeypatch.setenv("DAGSTER_HOME", str(project.path))
+    # a run in a process of its own waits a second for each of its two logs; here one process has them all
+    monkeypatch.setenv("DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH", "0")
     monkeypatch.setattr(workdir, "shutil", types.SimpleNamespace(rmtree=lambda *_, **__: None))
     # a process of its own begins without filters
     for name in redaction.WIRE_LOGS:

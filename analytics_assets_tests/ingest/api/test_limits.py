@@ -27,9 +27,9 @@ def _refusals(sandbox: Sandbox) -> Counter[str]:
     return Counter(request.params["offset"] for request in sandbox.requests if request.status == 429)
 
 
-def _limited(project: Project, limit: Limit, retry_after: object, **settings: object) -> Sandbox:
+def _limited(project: Project, limit: Limit, retry_after: object, rows: int = ROWS, **settings: object) -> Sandbox:
     sandbox = project.serve(
-        rows={"stories": stories(ROWS)}, faults=[Fault("rate_limit", allows=limit, retry_after=retry_after)]
+        rows={"stories": stories(rows)}, faults=[Fault("rate_limit", allows=limit, retry_after=retry_after)]
     )
     project.configure(page_size=10, max_concurrent_requests=16, **settings)
     return sandbox
@@ -40,10 +40,10 @@ def _limited(project: Project, limit: Limit, retry_after: object, **settings: ob
     ("limit", "form"), [(Limit(1, seconds=1), "none"), (Limit(2, seconds=5), "too short")], ids=["1/s", "2 in 5 s"]
 )
 def test_a_slow_limit_is_got_along_with(project: Project, limit: Limit, form: str) -> None:
-    """Twelve pages, sixteen requests in flight, default settings: all rows come, and no page uses up its retries."""
-    sandbox = _limited(project, limit, limit.rounded_down if form == "too short" else None)
+    """Eight pages, sixteen requests in flight, default settings: all rows come, and no page uses up its retries."""
+    sandbox = _limited(project, limit, limit.rounded_down if form == "too short" else None, rows=80)
     assert load_settings().max_retries == 3
-    assert len(project.read()) == ROWS
+    assert len(project.read()) == 80
     assert max(_refusals(sandbox).values()) < 3
 
 
