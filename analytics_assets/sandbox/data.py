@@ -11,6 +11,8 @@ from analytics_assets.sandbox.sent import as_sent
 
 FIRST_DAY = dt.date(2025, 1, 1)
 
+_HOUR = dt.timedelta(hours=1)
+
 
 def rows(  # noqa: PLR0913 - each option is a plain setting of the made-up data
     endpoint_name: str,
@@ -57,12 +59,25 @@ def _within(rows: tuple[Row, ...], cursor: str, low: dt.datetime, high: dt.datet
 
 
 def _not_yet_restated(found: list[Row], now: dt.datetime) -> list[Row]:
-    """Replace every ``updated_at`` that lies after ``now``; only the newest rows can have one."""
+    """Replace every row that is restated after ``now`` by its state then; only the newest rows can be."""
     latest = text(now)
     for index in range(len(found) - 1, -1, -1):
         restated = found[index].get("updated_at")
         if restated is not None and restated > latest:
-            found[index] = {**found[index], "updated_at": latest}
+            found[index] = _as_of(found[index], restated, now)
         elif restated is not None and restated < text(now - 2 * LONGEST_RESTATEMENT):
             break
     return found
+
+
+def _as_of(row: Row, restated: str, now: dt.datetime) -> Row:
+    """Return the row as it was then: its value has three fifths of what it ends with, and grows with every hour."""
+    measured = dt.datetime.fromisoformat(row.get("timestamp") or row["end_time"])
+    hours = int((now - measured) / _HOUR)
+    whole = (dt.datetime.fromisoformat(restated) - measured) / _HOUR
+    grown, value = 0.6 + 0.4 * hours / whole, row.get("value")
+    if isinstance(value, dict):
+        value = {part: int(count * grown) for part, count in value.items()}
+    elif isinstance(value, int):
+        value = int(value * grown)
+    return {**row, "value": value, "updated_at": text(measured + hours * _HOUR)}

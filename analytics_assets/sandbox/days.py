@@ -15,7 +15,7 @@ from analytics_assets.ingest.endpoints import ENDPOINTS
 
 Row = dict[str, Any]
 
-LONGEST_RESTATEMENT = dt.timedelta(hours=3)
+LONGEST_RESTATEMENT = dt.timedelta(days=3)
 
 _DAY = dt.timedelta(days=1)
 _FOUNDED = dt.date(2020, 1, 1)

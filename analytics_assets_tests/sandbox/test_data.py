@@ -162,8 +162,19 @@ def test_nothing_exists_after_now_or_before_the_first_day(endpoint: Endpoint) ->
 
 
 def test_an_update_is_held_back_until_it_happens() -> None:
-    """A row restated at 12:00 does not say so at 11:59."""
-    row = next(r for r in data.rows("media_insights", MARCH, MARCH + DAY) if r["updated_at"] > r["timestamp"])
-    now = dt.datetime.fromisoformat(row["timestamp"])
-    seen = next(r for r in data.rows("media_insights", MARCH, MARCH + DAY, now=now) if r["id"] == row["id"])
-    assert seen == {**row, "updated_at": row["timestamp"]}
+    """A row that is restated for days has three fifths of its value at first, more each hour, and then all of it."""
+    row = next(
+        r
+        for r in data.rows("media_insights", MARCH, MARCH + DAY)
+        if r["updated_at"] > f"{MARCH + DAY:%Y-%m-%dT%H}" and isinstance(r["value"], int) and r["value"] > 500
+    )
+    measured, restated = (dt.datetime.fromisoformat(row[name]) for name in ("timestamp", "updated_at"))
+    moments = [measured, measured + (restated - measured) / 2, restated - dt.timedelta(seconds=1), restated]
+    seen = [
+        next(r for r in data.rows("media_insights", MARCH, MARCH + DAY, now=now) if r["id"] == row["id"])
+        for now in moments
+    ]
+    assert seen[0] == {**row, "value": int(0.6 * row["value"]), "updated_at": row["timestamp"]}
+    assert seen[0]["value"] < seen[1]["value"] < seen[2]["value"] < seen[3]["value"]
+    assert [one["updated_at"] for one in seen] == sorted(one["updated_at"] for one in seen)
+    assert seen[3] == row
