@@ -133,7 +133,7 @@ def test_a_run_that_is_terminated_in_the_ui(project: Project) -> None:
             assert ask(_TERMINATE, run=run)["terminateRun"]["__typename"] == "TerminateRunSuccess"
             began = time.monotonic()
             _wait(lambda: ask(_STATUS, run=run)["runOrError"]["status"] == "CANCELED")
-            assert time.monotonic() - began < 15
+            assert time.monotonic() - began < 40
             _wait(lambda: _outcomes(project))
         finally:
             os.killpg(process.pid, signal.SIGKILL)

@@ -71,7 +71,7 @@ def test_while_pages_are_under_way(project: Project, loads: Loads, number: signa
         time.sleep(0.01)
     began = time.monotonic()
     assert load.cancel(number) == 1
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 40
     [row] = project.table(LEDGER)
     assert (row["outcome"], row["reason"]) == ("cancelled", f"cancelled: {number.name} came, which cancels a run")
     assert (row["pages"], row["requests"] > 3) == (1, True)

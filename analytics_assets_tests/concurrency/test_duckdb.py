@@ -110,7 +110,7 @@ def test_a_reader_is_waited_for_and_then_named(project: Project, loads: Loads, m
         began = time.monotonic()
         load = loads.start(DAYS[0])
         assert load.end(30) == 1
-        assert 1.5 < time.monotonic() - began < 6
+        assert 1.5 < time.monotonic() - began < 30
         last = load.said.strip().splitlines()[-1]
         assert f", PID {process.pid}) has had warehouse.duckdb open for more than 1.5 s; close the file there" in last
         assert f"PID {process.pid}" in load.said.splitlines()[0]
@@ -126,17 +126,17 @@ def test_a_reader_is_waited_for_once_in_a_run(project: Project) -> None:
 
     def seconds_until_refused() -> float:
         began = time.monotonic()
-        with pytest.raises(ApiError, match="close the file there"), duckdb_writer(path, LOG, reader_wait=1):
+        with pytest.raises(ApiError, match="close the file there"), duckdb_writer(path, LOG, reader_wait=2):
             pass
         return time.monotonic() - began
 
     with reader(project):
-        assert seconds_until_refused() > 1
-        assert seconds_until_refused() < 0.5
-        assert seconds_until_refused() < 0.5
-        time.sleep(1.1)
+        assert seconds_until_refused() > 2
+        assert seconds_until_refused() < 1.5
+        assert seconds_until_refused() < 1.5
+        time.sleep(2.1)
         # that long after, it may be another program, or the same one again
-        assert seconds_until_refused() > 1
+        assert seconds_until_refused() > 2
     with duckdb_writer(path, LOG, reader_wait=1):
         pass
 

@@ -65,12 +65,12 @@ def test_the_size_of_an_answer_is_bounded_to_the_byte(project: Project, is_packe
 
 def test_the_time_of_an_answer_is_bounded_though_bytes_keep_coming(project: Project) -> None:
     """A body that drips never runs into ``read_timeout``, so ``response_timeout`` ends it, and the message names it."""
-    project.serve(rows={"stories": stories(20)}, faults=[Fault("slow_body", delay=0.05, chunks=100)])
+    project.serve(rows={"stories": stories(20)}, faults=[Fault("slow_body", delay=0.05, chunks=1000)])
     project.configure(response_timeout=0.3, read_timeout=30)
     began = time.monotonic()
     with pytest.raises(requests.ReadTimeout, match=r"more than 0.3 s to answer \(response_timeout\)"):
         _ask()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 25
 
 
 def test_what_is_said_of_an_answer_repeats_no_key(project: Project) -> None:

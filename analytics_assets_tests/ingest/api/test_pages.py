@@ -28,18 +28,6 @@ def test_never_more_in_flight_than_the_setting(project: Project, in_flight: int)
     assert sandbox.max_in_flight == in_flight
 
 
-def test_waits_overlap(project: Project) -> None:
-    """With eight in flight, forty pages of a slow API take a fraction of what they take one by one."""
-    project.serve(rows={"stories": stories(400)}, faults=[Fault("latency", seconds=0.03)])
-    seconds = {}
-    for in_flight in (1, 8):
-        project.configure(page_size=10, max_concurrent_requests=in_flight)
-        began = time.monotonic()
-        assert len(project.read()) == 400
-        seconds[in_flight] = time.monotonic() - began
-    assert seconds[8] < seconds[1] / 2
-
-
 def test_a_failure_surfaces_at_its_page_and_stops_the_rest(project: Project) -> None:
     """The rows before it were read, the message names its offset, and most pages behind it are never asked for."""
     sandbox = project.serve(rows={"stories": stories(1000)}, faults=[Fault("status", status=404, offset=50)])

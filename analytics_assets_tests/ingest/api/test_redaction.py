@@ -137,7 +137,7 @@ def test_a_text_of_escapes_takes_no_time() -> None:
     ):
         Redactor(KEY)(hard)
         Redactor(KEY).is_in(hard.encode())
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
 
 
 def test_all_that_the_client_library_logs_is_redacted() -> None:
