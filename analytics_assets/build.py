@@ -12,7 +12,9 @@ from analytics_assets.ingest.warehouse.destination import settings_to_doubt
 from analytics_assets.jobs import check_connection, estimate, load_all
 from analytics_assets.partitions import daily_partitions
 from analytics_assets.resources import described_api
-from analytics_assets.schedules import daily_load
+from analytics_assets.schedules import connection_check, daily_load
+from analytics_assets.sensors.gaps import gap_filler
+from analytics_assets.sensors.stories import new_stories
 from analytics_assets.translator import DltLoader
 
 _LOG = logging.getLogger("analytics_assets")
@@ -34,7 +36,8 @@ def build_definitions(
     return dg.Definitions(
         assets=[build_asset(endpoint, settings, partitions, retry_policy) for endpoint in settings.resolved_endpoints],
         jobs=[load_all, check_connection, estimate],
-        schedules=[daily_load(settings, partitions)],
+        schedules=[daily_load(settings, partitions), connection_check(settings)],
+        sensors=[one for one in (new_stories(settings), gap_filler(settings)) if one],
         # one process: DuckDB has one writer, and steps that are processes pay Python's start-up each
         executor=dg.in_process_executor,
         resources={"analytics_api": described_api(settings), "dlt_loader": DltLoader()} | (resources or {}),

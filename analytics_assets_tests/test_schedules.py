@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from analytics_assets.build import build_definitions
+from analytics_assets.ingest.configured import SettingError
 from analytics_assets_tests.project import Project
 
 
@@ -56,6 +57,35 @@ def test_a_tick_asks_for_yesterday_there(project: Project, when: str, zone: str,
     assert isinstance(request, dg.RunRequest)
     assert request.partition_key == day
     assert request.run_key == day
+
+
+@pytest.mark.parametrize("first", ["2025-03-28", "2025-10-24"])
+@pytest.mark.parametrize("hour", [0, 1, 3, 23])
+def test_each_day_is_asked_for_once_over_a_change_of_the_clocks(project: Project, first: str, hour: int) -> None:
+    """In spring and in autumn, in the night of the change and around it, at whatever hour the schedule runs."""
+    project.configure(timezone="Europe/Berlin", daily_cron=f"0 {hour} * * *")
+    days = [dt.date.fromisoformat(first) + dt.timedelta(days=number) for number in range(6)]
+    requests = [_tick(f"{day}T{hour:02}:00", "Europe/Berlin") for day in days]
+    asked = [request.partition_key for request in requests if isinstance(request, dg.RunRequest)]
+    assert asked == [str(day - dt.timedelta(days=1)) for day in days]
+
+
+@pytest.mark.parametrize("name", ["daily_cron", "check_cron"])
+def test_a_cron_that_is_none_is_refused_in_words(project: Project, name: str) -> None:
+    """When the definitions are built, and not as a schedule that never runs."""
+    project.configure(**{name: "61 25 * * *"})
+    with pytest.raises(SettingError, match=f"{name} = '61 25 .*: must be a cron expression, such as 0 1"):
+        build_definitions()
+    project.configure(**{name: "every morning"})
+    with pytest.raises(SettingError, match="must be a cron expression of five fields, such as 0 1"):
+        build_definitions()
+
+
+def test_the_cron_is_a_setting(project: Project) -> None:
+    """In the time zone of the partitions."""
+    project.configure(daily_cron="30 4 * * 1-5", timezone="Asia/Tokyo")
+    schedule = build_definitions().resolve_schedule_def("daily_load")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 4 * * 1-5", "Asia/Tokyo")
 
 
 @pytest.mark.parametrize("when", ["2025-03-01T01:00", "2025-02-20T01:00"])

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import requests
 from dlt.common.configuration.exceptions import ConfigurationException
@@ -109,6 +109,17 @@ class TooMuchError(ApiError):
         """What was asked, and what the API said."""
         self.most_days = most_days
         """Where nothing was asked, for longer windows were refused before: the days of the longest that was not."""
+
+
+def is_lasting(reason: str) -> bool:
+    """Say whether a failure that a ledger tells of in these words is of a kind that does not pass by itself."""
+    kinds = [kind for kind in get_args(Kind) if reason.startswith(f"{kind}:")]
+    return bool(kinds) and not _TRANSIENT.issuperset(kinds)
+
+
+def is_outage(reason: str) -> bool:
+    """Say whether a failure that a ledger tells of in these words is of the API, or the warehouse, being away."""
+    return any(reason.startswith(f"{kind}:") for kind in _TRANSIENT - {"incomplete"})
 
 
 def explain(error: BaseException) -> Problem | None:

@@ -1,8 +1,10 @@
 """Opens the warehouse: to look into it, or with a pipeline that loads a window."""
 
 import contextlib
+import datetime as dt
 import logging
 import math
+import zoneinfo
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +15,8 @@ from analytics_assets.ingest.collector import collector_at_rest
 from analytics_assets.ingest.departures import tell_secrets_once
 from analytics_assets.ingest.load import PIPELINE, WindowPipeline
 from analytics_assets.ingest.report import Reading
+from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.warehouse.coverage import Coverage, coverage, unknown
 from analytics_assets.ingest.warehouse.destination import DATASET, open_destination
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 from analytics_assets.ingest.workdir import working_directory
@@ -35,6 +39,20 @@ def read_warehouse(log: logging.Logger = _LOG, patience: float = math.inf) -> It
     """
     with open_warehouse(log) as warehouse, warehouse.writer(patience), warehouse.sql() as client:
         yield client
+
+
+def known_days(settings: Settings, patience: float) -> Coverage:
+    """Return what the ledger says of every day since ``start_date``, today included; of a new warehouse, nothing.
+
+    Raises ``ApiError`` (warehouse busy) where others do not let go of a DuckDB file in time, and what a database raises
+    that cannot be reached.
+    """
+    today = dt.datetime.now(zoneinfo.ZoneInfo(settings.timezone)).date()
+    with open_warehouse() as warehouse:
+        if not warehouse.is_there:
+            return unknown(settings, settings.start_date, today)
+        with warehouse.writer(patience), warehouse.sql() as client:
+            return coverage(client, settings, settings.start_date, today)
 
 
 @contextlib.contextmanager

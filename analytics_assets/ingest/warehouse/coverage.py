@@ -9,6 +9,7 @@ from typing import Any, Literal
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 
+from analytics_assets.ingest.errors import is_outage
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.warehouse.ledger import LEDGER
 from analytics_assets.ingest.window import Window, midnight
@@ -30,11 +31,13 @@ class DayOfEndpoint:
     loaded_at: dt.datetime | None = None
     """When the newest load of it began."""
     tries: int = 0
-    """Windows with this day that failed since it was last loaded."""
+    """Runs that failed to load it, since it was last loaded; once the day is over, since then. An outage is one."""
     tried_at: dt.datetime | None = None
     """When the newest of these began."""
     reason: str | None = None
     """Why that one failed, in words."""
+    tried_by: str = ""
+    """The run that it was part of; empty outside of Dagster."""
 
 
 Coverage = Mapping[str, Mapping[dt.date, DayOfEndpoint]]
@@ -48,49 +51,81 @@ def coverage(client: SqlClientBase[Any], settings: Settings, first: dt.date, las
     """
     zone = zoneinfo.ZoneInfo(settings.timezone)
     span = Window(midnight(first, zone), midnight(last + _DAY, zone))
+    found = unknown(settings, first, last)
     days = [first + number * _DAY for number in range((last - first).days + 1)]
-    found = {
-        endpoint.name: {day: DayOfEndpoint(endpoint=endpoint.name, day=day) for day in days}
-        for endpoint in settings.resolved_endpoints
-    }
-    for endpoint, window, outcome, reason, began in _windows(client, span):
-        if endpoint in found:
-            for day in days if window is None else _days_within(window, days, zone):
-                known, ends = found[endpoint][day], midnight(day + _DAY, zone)
-                found[endpoint][day] = _after(known, ends, outcome, reason, began)
+    loaded: dict[str, dt.datetime] = {}
+    for asked in _windows(client, span):
+        of_endpoint = found.get(asked.endpoint, {})
+        for day in days if asked.window is None else _days_within(asked.window, days, zone):
+            if day in of_endpoint:
+                ends = midnight(day + _DAY, zone)
+                of_endpoint[day] = _after(of_endpoint[day], ends, asked, loaded.get(asked.endpoint))
+        if asked.outcome == "loaded":
+            loaded[asked.endpoint] = asked.began
     return found
 
 
-def _after(
-    known: DayOfEndpoint, ends: dt.datetime, outcome: str, reason: str | None, began: dt.datetime
-) -> DayOfEndpoint:
-    """Return what is known of a day once a further window with it has come to its end; they come as they began."""
-    if outcome == "loaded":
+def unknown(settings: Settings, first: dt.date, last: dt.date) -> dict[str, dict[dt.date, DayOfEndpoint]]:
+    """Return the days as they are where no window was ever asked for."""
+    days = [first + number * _DAY for number in range((last - first).days + 1)]
+    return {
+        endpoint.name: {day: DayOfEndpoint(endpoint=endpoint.name, day=day) for day in days}
+        for endpoint in settings.resolved_endpoints
+    }
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A window of the ledger."""
+
+    endpoint: str
+    window: Window | None
+    outcome: str
+    reason: str | None
+    began: dt.datetime
+    run_id: str
+
+
+def _after(known: DayOfEndpoint, ends: dt.datetime, asked: _Asked, loaded: dt.datetime | None) -> DayOfEndpoint:
+    """Return what is known of a day once a further window with it has come to its end; they come as they began.
+
+    ``loaded`` is when its endpoint was last loaded before, whichever days.
+    """
+    began = asked.began
+    if asked.outcome == "loaded":
         is_whole = began >= ends or known.state == "proven"
         return replace(_none(known), state="proven" if is_whole else "partial", loaded_at=began)
-    if outcome != "failed":
+    if asked.outcome != "failed":
         return known
     failed = replace(known, state="failed") if known.state == "missing" else known
-    return replace(failed, tries=known.tries + 1, tried_at=began, reason=reason)
+    # what failed while the day lasted says nothing of whether it can be loaded as a whole
+    before = 0 if known.tried_at and known.tried_at < ends <= began else known.tries
+    # A step that begins anew, and the slices of a backfill, are one try. So are all of an outage, in which nothing else
+    # of the endpoint was loaded either: no day is given up because the API, or the warehouse, was away for long.
+    nothing_came = known.tried_at is not None and (loaded is None or loaded < known.tried_at)
+    is_away = nothing_came and is_outage(asked.reason or "")
+    is_same = bool(before and (is_away or (asked.run_id and asked.run_id == known.tried_by)))
+    return replace(failed, tries=before + (not is_same), tried_at=began, reason=asked.reason, tried_by=asked.run_id)
 
 
 def _none(known: DayOfEndpoint) -> DayOfEndpoint:
     return DayOfEndpoint(endpoint=known.endpoint, day=known.day)
 
 
-def _windows(
-    client: SqlClientBase[Any], span: Window
-) -> Sequence[tuple[str, Window | None, str, str | None, dt.datetime]]:
-    """Return endpoint, window, outcome, reason and beginning of what was asked in the span, oldest first."""
+def _windows(client: SqlClientBase[Any], span: Window) -> Sequence[_Asked]:
+    """Return what was asked in the span, oldest first."""
     query = (
-        f"SELECT endpoint, window_start, window_end, outcome, reason, started_at FROM {LEDGER} "
+        f"SELECT endpoint, window_start, window_end, outcome, reason, started_at, run_id FROM {LEDGER} "
         "WHERE window_start IS NULL OR (window_start < %s AND window_end > %s) ORDER BY started_at"
     )
     try:
         rows = client.execute_sql(query, span.end, span.start) or []
     except DatabaseUndefinedRelation:
         return []
-    return [(row[0], Window(row[1], row[2]) if row[1] else None, row[3], row[4], row[5]) for row in rows]
+    return [
+        _Asked(endpoint, Window(start, end) if start else None, outcome, reason, began, run_id or "")
+        for endpoint, start, end, outcome, reason, began, run_id in rows
+    ]
 
 
 def _days_within(window: Window, days: Sequence[dt.date], zone: dt.tzinfo) -> Sequence[dt.date]:
@@ -99,3 +134,20 @@ def _days_within(window: Window, days: Sequence[dt.date], zone: dt.tzinfo) -> Se
     first += _DAY * (midnight(first, zone) < window.start)
     last = window.end.astimezone(zone).date() - _DAY
     return [day for day in days if first <= day <= last]
+
+
+def requests_a_day(client: SqlClientBase[Any], settings: Settings) -> float:
+    """Return how many requests the newest windows took for a day of all endpoints; 0 where none was loaded."""
+    query = (
+        f"SELECT endpoint, window_start, window_end, requests FROM {LEDGER} "
+        "WHERE outcome = 'loaded' AND window_start IS NOT NULL ORDER BY started_at DESC LIMIT 100"
+    )
+    try:
+        rows = client.execute_sql(query) or []
+    except DatabaseUndefinedRelation:
+        return 0
+    total = 0.0
+    for endpoint in settings.resolved_endpoints:
+        of_it = [(Window(start, end).days, requests) for name, start, end, requests in rows if name == endpoint.name]
+        total += sum(requests for _, requests in of_it) / max(sum(days for days, _ in of_it), 1)
+    return total

@@ -59,6 +59,11 @@ class Warehouse:
         return self._database
 
     @property
+    def is_there(self) -> bool:
+        """Whether there is anything to look into: a DuckDB file would be made by looking."""
+        return self.kind != "duckdb" or Path(self.database).exists()
+
+    @property
     def location(self) -> str:
         """Where the tables are, in words without a password or a path of this machine: ``duckdb warehouse.duckdb``."""
         return f"{self.kind} {Path(self.database).name}"

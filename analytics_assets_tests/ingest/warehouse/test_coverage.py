@@ -7,7 +7,8 @@ import time_machine
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from analytics_assets.ingest.configured import load_settings
-from analytics_assets.ingest.opening import read_warehouse
+from analytics_assets.ingest.opening import open_pipeline, read_warehouse
+from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.warehouse.coverage import DayOfEndpoint, coverage
 from analytics_assets.ingest.window import Window
 from analytics_assets.sandbox.faults import Fault
@@ -47,6 +48,43 @@ def test_each_day_is_as_its_newest_windows_left_it(project: Project) -> None:
     project.serve()
     project.load(Window(Window.of_day(DAYS[0]).start, Window.of_day(DAYS[2]).end))
     assert [(one.state, one.tries) for one in of_stories()] == [*[("proven", 0)] * 3, ("missing", 0)]
+
+
+def test_a_run_is_one_try_and_those_of_a_day_that_lasts_are_forgotten(project: Project) -> None:
+    """Three attempts of a run count once, another run counts again; with the day's end the count begins anew."""
+    project.serve(faults=[Fault("status", status=404)])
+    instance = project.instance()
+    with time_machine.travel(dt.datetime(2025, 3, 2, 12, tzinfo=dt.UTC), tick=True):
+        for _ in range(2):
+            project.materialize(day="2025-03-02", instance=instance)
+    assert of_stories()[1].tries == 2
+    project.materialize(day="2025-03-02", instance=instance)
+    assert of_stories()[1].tries == 1
+    settings, (endpoint, *_) = (
+        load_settings(),
+        (one for one in load_settings().resolved_endpoints if one.name == "stories"),
+    )
+    for run_id, tries in (("a run", 2), ("a run", 2), ("another", 3)):
+        source, reading = build_source(endpoint, settings, Window.of_day(DAYS[1]), run_id=run_id)
+        with pytest.raises(PipelineStepFailed), open_pipeline(reading) as pipeline:
+            pipeline.run(source)
+        assert of_stories()[1].tries == tries
+    assert of_stories()[1].state == "failed"
+
+
+def test_an_outage_is_one_try(project: Project) -> None:
+    """Where nothing else of the endpoint was loaded meanwhile, it is not the day that fails."""
+    down = [Fault("status", status=503)]
+    sandbox = project.serve(faults=down)
+    project.configure(max_retries=0)
+    for tries, loads_another in ((1, False), (1, True), (2, False), (2, False)):
+        with pytest.raises(PipelineStepFailed):
+            project.load(Window.of_day(DAYS[2]))
+        assert of_stories()[2].tries == tries
+        if loads_another:
+            sandbox.faults.clear()
+            project.load(Window.of_day(DAYS[0]))
+            sandbox.faults[:] = down
 
 
 def test_days_are_those_of_the_time_zone(project: Project) -> None:

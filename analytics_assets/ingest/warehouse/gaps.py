@@ -1,0 +1,122 @@
+"""Which days are to be loaded that no schedule will load again, and which endpoints the API refuses.
+
+What belongs here: decisions over what ``coverage.py`` knows. Who asks for runs is ``sensors/``.
+"""
+
+import datetime as dt
+import math
+import zoneinfo
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from analytics_assets.ingest.errors import is_lasting
+from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.warehouse.coverage import Coverage, DayOfEndpoint
+from analytics_assets.ingest.window import midnight
+
+_DAY = dt.timedelta(days=1)
+_HOUR = dt.timedelta(hours=1)
+# Until then a day that has ended is the daily load's.
+_CHANCE = 6 * _HOUR
+_KEY_REFUSED = "key refused"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Consecutive days that the same endpoints want."""
+
+    first: dt.date
+    last: dt.date
+    endpoints: tuple[str, ...]
+
+    @property
+    def days(self) -> int:
+        """How many days it has."""
+        return (self.last - self.first).days + 1
+
+
+def given_up(coverage: Coverage, settings: Settings) -> list[DayOfEndpoint]:
+    """Return the days without a proven window that have failed ``gap_tries`` times, oldest first.
+
+    They are tried again by hand alone; whoever loads one takes it out of this list.
+    """
+    found = [one for one in _days(coverage) if one.state != "proven" and one.tries >= settings.gap_tries]
+    return sorted(found, key=lambda one: (one.day, one.endpoint))
+
+
+def refused(coverage: Coverage, fine_at: dt.datetime | None) -> Mapping[str, DayOfEndpoint]:
+    """Return the endpoints whose newest load was refused for its key, each with the day that says so.
+
+    ``fine_at``: when the connection check was last fine; a refusal from before it is none any more.
+    """
+    found = {}
+    for endpoint, days in coverage.items():
+        tried = [one for one in days.values() if one.tried_at]
+        loaded = [one.loaded_at for one in days.values() if one.loaded_at]
+        newest = max(tried, key=lambda one: str(one.tried_at), default=None)
+        if newest and newest.tried_at and (newest.reason or "").startswith(_KEY_REFUSED):
+            since = max([*loaded, *([fine_at] if fine_at else [])], default=None)
+            if since is None or newest.tried_at > since:
+                found[endpoint] = newest
+    return found
+
+
+def wanted(
+    coverage: Coverage, settings: Settings, now: dt.datetime, fine_at: dt.datetime | None
+) -> list[DayOfEndpoint]:
+    """Return the days that are over, not proven, and to be tried now: newest first.
+
+    One that failed waits an hour, then two, then four; one that failed for a lasting cause waits until its endpoint was
+    loaded, or the connection check was fine, after that.
+    """
+    zone = zoneinfo.ZoneInfo(settings.timezone)
+    loaded = {
+        name: max([one.loaded_at for one in days.values() if one.loaded_at], default=None)
+        for name, days in coverage.items()
+    }
+    found = [
+        one
+        for one in _days(coverage)
+        if one.state != "proven"
+        and one.tries < settings.gap_tries
+        and now >= midnight(one.day + _DAY, zone) + _CHANCE
+        and _may_be_tried(one, now, max(filter(None, [loaded[one.endpoint], fine_at]), default=None))
+    ]
+    return sorted(found, key=lambda one: one.day, reverse=True)
+
+
+def grouped(days: Iterable[DayOfEndpoint], most_days: int) -> list[Gap]:
+    """Put consecutive days of the same endpoints together, newest first, ``most_days`` in all."""
+    endpoints: dict[dt.date, tuple[str, ...]] = {}
+    for one in days:
+        endpoints[one.day] = (*endpoints.get(one.day, ()), one.endpoint)
+    found: list[Gap] = []
+    for day, names in sorted(endpoints.items(), reverse=True)[:most_days]:
+        of_day = tuple(sorted(names))
+        newest = found[-1] if found else None
+        if newest and newest.first - day == _DAY and newest.endpoints == of_day:
+            found[-1] = Gap(day, newest.last, of_day)
+        else:
+            found.append(Gap(day, day, of_day))
+    return found
+
+
+def days_within_budget(settings: Settings, requests_a_day: float, seconds: float) -> int:
+    """Return how many days may be asked for at once, so that half of the time's requests are left to others."""
+    if not (settings.max_requests_per_second and requests_a_day):
+        return settings.gap_days
+    return max(1, min(settings.gap_days, math.floor(settings.max_requests_per_second * seconds / 2 / requests_a_day)))
+
+
+def _may_be_tried(one: DayOfEndpoint, now: dt.datetime, fine_at: dt.datetime | None) -> bool:
+    if one.tried_at is None:
+        return True
+    if is_lasting(one.reason or ""):
+        return fine_at is not None and fine_at > one.tried_at
+    wait: dt.timedelta = _HOUR * 2 ** (one.tries - 1)
+    return now >= one.tried_at + wait
+
+
+def _days(coverage: Coverage) -> Sequence[DayOfEndpoint]:
+    return list(chain.from_iterable(days.values() for days in coverage.values()))
