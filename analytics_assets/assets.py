@@ -11,6 +11,7 @@ from pydantic import Field
 
 from analytics_assets.catalogue import Loaded, materialization_metadata
 from analytics_assets.checks import check_results, check_specs
+from analytics_assets.failures import days_of, failure
 from analytics_assets.history import give_each_day_its_own, not_yet_loaded, record
 from analytics_assets.ingest.cancelling import cancellable
 from analytics_assets.ingest.configured import SettingError
@@ -164,11 +165,10 @@ class EndpointLoad:
             return Loaded(report, warehouse.table_name(name), warehouse.location, frozenset(days))
 
 
-def _failure(endpoint: Endpoint, problem: Problem) -> Exception:
-    message = f"{endpoint.name}: {problem.message}"
+def _failure(endpoint: Endpoint, problem: Problem, run: dg.DagsterRun) -> Exception:
     if problem.kind == "cancelled":
-        return LoadCancelledError(message)
-    return dg.Failure(message, allow_retries=problem.is_transient)
+        return LoadCancelledError(f"{endpoint.name}: {problem.message}")
+    return failure(endpoint.name, problem, days_of(run.tags))
 
 
 def _say_if_tried_again(context: dg.AssetExecutionContext, policy: dg.RetryPolicy, name: str, error: Exception) -> None:
@@ -219,11 +219,11 @@ def build_asset(
             _say_if_tried_again(context, retry_policy, endpoint.name, error)
             if problem is None:
                 raise
-            failure = _failure(endpoint, problem)
+            failed = _failure(endpoint, problem, context.run)
         else:
             yield result
             return
         # outside of the `except`, so that the reader sees one message and not dlt's layers around it
-        raise failure
+        raise failed
 
     return load

@@ -71,6 +71,8 @@ class Problem:
     message: str
     is_lasting: bool = False
     """Whether this one will not pass, although others of its kind may."""
+    advice: str = ""
+    """What to do, where the message ends with it."""
 
     @property
     def is_transient(self) -> bool:
@@ -192,7 +194,8 @@ def _of_request(error: requests.RequestException) -> Problem:
 
 
 def _with_advice(kind: Kind, message: str, advice: str | None = None) -> Problem:
-    return Problem(kind, f"{kind}: {message.rstrip('.')}. {advice or _ADVICE.get(kind, '')}".rstrip())
+    advice = advice or _ADVICE.get(kind, "")
+    return Problem(kind, f"{kind}: {message.rstrip('.')}. {advice}".rstrip(), advice=advice)
 
 
 def without_address(error: BaseException | None) -> str:
