@@ -112,8 +112,11 @@ class Redactor:
         """Redact a log record and the exception that it shows, as a logger's filter."""
         record.msg, record.args = self(record.getMessage()), ()
         if record.exc_info:
-            record.exc_text = self("".join(traceback.format_exception(*record.exc_info))).rstrip("\n")
+            record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
             record.exc_info = None
+        if record.exc_text:
+            # which the redactor of another secret may have written
+            record.exc_text = self(record.exc_text)
         return True
 
     def error(self, error: requests.RequestException, url: str) -> requests.RequestException:

@@ -184,6 +184,15 @@ def test_a_log_record_is_redacted_with_its_arguments() -> None:
     assert (record.getMessage(), record.args) == ('"GET /v1?api_key=***" 200', ())
 
 
+def test_an_exception_in_a_log_is_redacted_by_each_of_several_redactors() -> None:
+    """The first makes a text of it, and the others find their secrets in that."""
+    error = ValueError(f"{KEY} and another-secret")
+    record = logging.LogRecord("urllib3", logging.WARNING, "", 1, "it failed", (), (ValueError, error, None))
+    for secret in (KEY, "another-secret"):
+        Redactor(secret).log_record(record)
+    assert record.exc_text == "ValueError: *** and ***"
+
+
 def test_an_error_keeps_its_type_and_its_innermost_reason() -> None:
     """Dlt decides by the type whether to retry, and a person reads the reason, without the request that has the key."""
     url = f"https://api.example.com/v1?api_key={KEY}"
