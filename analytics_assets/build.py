@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from analytics_assets.alerts.sensor import alerts
 from analytics_assets.assets import STEP_RETRIES, build_asset
 from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.key import key_end
@@ -33,11 +34,13 @@ def build_definitions(
     if end := key_end(settings):
         _LOG.warning(end)
     partitions = daily_partitions(settings)
+    assets = [build_asset(endpoint, settings, partitions, retry_policy) for endpoint in settings.resolved_endpoints]
+    looks = [one for one in (new_stories(settings), gap_filler(settings)) if one]
     return dg.Definitions(
-        assets=[build_asset(endpoint, settings, partitions, retry_policy) for endpoint in settings.resolved_endpoints],
+        assets=assets,
         jobs=[load_all, check_connection, estimate],
         schedules=[daily_load(settings, partitions), connection_check(settings)],
-        sensors=[one for one in (new_stories(settings), gap_filler(settings)) if one],
+        sensors=[*looks, alerts(settings, [key for asset in assets for key in asset.keys])],
         # one process: DuckDB has one writer, and steps that are processes pay Python's start-up each
         executor=dg.in_process_executor,
         resources={"analytics_api": described_api(settings), "dlt_loader": DltLoader()} | (resources or {}),

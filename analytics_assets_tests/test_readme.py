@@ -36,6 +36,7 @@ def test_the_settings_table_is_complete() -> None:
     "package",
     [
         "",
+        "alerts/",
         "commands/",
         "ingest/",
         "ingest/api/",

@@ -36,7 +36,7 @@ def load_key(settings: Settings) -> str:
     short, a date, or a part of the settings or of the data's names. To keep such a key out of everything would take
     these out as well.
     """
-    key = (_given_key() or "").strip()
+    key = given_secret(KEY_NAME)
     where = "API_KEY or .dlt/secrets.toml"
     if settings.key_file:
         if key:
@@ -54,6 +54,23 @@ def load_key(settings: Settings) -> str:
     if reason := why_no_secret(key, settings):
         raise SettingError(f"the API key {reason}")
     return key
+
+
+def given_secret(name: str) -> str:
+    """Return a secret from its variable or from ``.dlt/secrets.toml`` as that is now; empty where there is none.
+
+    dlt itself reads the file once in a process.
+    """
+    context = Container()[PluggableRunContext]
+    if name.upper() not in os.environ:
+        for provider in context.providers.providers:
+            if isinstance(provider, SecretsTomlProvider) and any(Path(one).is_file() for one in provider.locations):
+                anew = SecretsTomlProvider(context.context.settings_dir, context.context.global_dir)
+                value, _ = anew.get_value(name, str, "")
+                if value is not None:
+                    return str(value).strip()
+    # `.get(…, str)`, for `dlt.secrets[...]` guesses types: a key `0012` would become the number 12
+    return (dlt.secrets.get(name, str) or "").strip()
 
 
 def load_salt() -> str:
@@ -112,20 +129,6 @@ def key_end(settings: Settings) -> KeyEnd | None:
     today = dt.datetime.now(zoneinfo.ZoneInfo(settings.timezone)).date()
     end = KeyEnd(settings.key_expires_on, (settings.key_expires_on - today).days)
     return end if end.days <= _DAYS_AHEAD else None
-
-
-def _given_key() -> str | None:
-    """Return what dlt has for the key, from ``.dlt/secrets.toml`` as that is now; dlt reads it once in a process."""
-    context = Container()[PluggableRunContext]
-    if KEY_NAME.upper() not in os.environ:
-        for provider in context.providers.providers:
-            if isinstance(provider, SecretsTomlProvider) and any(Path(one).is_file() for one in provider.locations):
-                anew = SecretsTomlProvider(context.context.settings_dir, context.context.global_dir)
-                key, _ = anew.get_value(KEY_NAME, str, "")
-                if key is not None:
-                    return str(key)
-    # `.get(…, str)`, for `dlt.secrets[...]` guesses types: a key `0012` would become the number 12
-    return dlt.secrets.get(KEY_NAME, str)
 
 
 def _read_key(path: Path) -> str:

@@ -21,7 +21,7 @@ DECLARED = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 # storys is stories; story_views, or insights, is a name of its own
 _MISSPELT, _LETTERS = 0.75, 2
 _OF_LISTS = ListSettings.model_fields.keys()
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def no_such_endpoint(name: str) -> str:
@@ -69,7 +69,7 @@ class Settings(UpkeepSettings, ListSettings, ApiSettings):
     def _sends_no_key_in_clear(self) -> Self:
         for name, url in {"base_url": self.base_url, "token_url": self.token_url}.items():
             parts = urlsplit(url)
-            if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not self.allow_http:
+            if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.allow_http:
                 msg = f"{name}: plain http would send the key in clear; use https, or set allow_http = true"
                 raise ValueError(msg)
         return self

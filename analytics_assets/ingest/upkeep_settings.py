@@ -48,6 +48,9 @@ class UpkeepSettings(BaseModel):
     summary_cron: NonEmpty = Field(
         default="0 8 * * *", description="When `alerts` says what has arrived of yesterday, in `timezone`"
     )
+    dagster_url: str = Field(
+        default="", description="Where Dagster's UI stands, for the links in alerts; empty: they have none"
+    )
     stories_minutes: int = Field(
         default=15, ge=1, le=720, description="Minutes between two looks for new rows where rows expire"
     )
@@ -79,6 +82,14 @@ class UpkeepSettings(BaseModel):
         # of five fields alone: whoever makes the schedule looks at what they say
         if len(value.split()) != _CRON_FIELDS:
             msg = "must be a cron expression of five fields, such as 0 1 * * *"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("dagster_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            msg = "must begin with https:// or http://, as in http://127.0.0.1:3000"
             raise ValueError(msg)
         return value
 
