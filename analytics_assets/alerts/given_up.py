@@ -26,7 +26,7 @@ def given_up_days(settings: Settings, log: logging.Logger, patience: float) -> M
         name: {
             str(day): one.reason or ""
             for day, one in days.items()
-            if one.state == "failed" and one.tries >= settings.gap_tries
+            if one.state != "proven" and one.tries >= settings.gap_tries
         }
         for name, days in known.items()
     }

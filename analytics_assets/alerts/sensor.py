@@ -32,7 +32,7 @@ def alerts(settings: Settings, assets: Iterable[dg.AssetKey]) -> dg.SensorDefini
         due = last_due(calendar)
         state = read_state(context.cursor, _LOG) or begun(context.instance, due.timestamp() if due else 0.0)
         after = after_tick(state, Scope(context.instance, names, settings, context.log), due)
-        said = f"{len(after.causes)} causes are open, {len(after.outbox)} messages wait to be delivered"
+        said = f"open causes: {len(after.causes)}, messages that wait: {len(after.outbox)}"
         return dg.SensorResult(skip_reason=said, cursor=after.model_dump_json())
 
     return sensor

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 
 from analytics_assets.alerts.causes import CHECK, GIVEN_UP
 from analytics_assets.alerts.days import and_others, in_words
@@ -27,9 +26,11 @@ def recovered(causes: Sequence[Cause], left: Mapping[str, Mapping[str, frozenset
     return [_message("recovered", group, _recovered(group, left, now)) for group in _by_kind(causes)]
 
 
-def _by_kind(causes: Iterable[Cause]) -> list[list[Cause]]:
-    ordered = sorted(causes, key=lambda one: one.kind)
-    return [list(group) for _, group in groupby(ordered, key=lambda one: one.kind)]
+def _by_kind(causes: Iterable[Cause]) -> Iterable[list[Cause]]:
+    groups: dict[str, list[Cause]] = {}
+    for one in causes:
+        groups.setdefault(one.kind, []).append(one)
+    return groups.values()
 
 
 def _message(what: str, causes: Sequence[Cause], text: str) -> Message:

@@ -53,8 +53,11 @@ def test_a_refused_key_is_one_message_of_all_endpoints(project: Project, watch: 
     for day in ("2025-03-01", "2025-03-02", "2025-03-03"):
         watch.ticks()
         watch.run("stories", day=day)
+    watch.tick(60 * 24)
+    watch.run("stories", day="2025-03-04")
     watch.ticks()
-    assert first_lines(receiver) == [f"Not loaded, key refused: {NAMES} of 2025-03-01"]
+    told = [line for line in first_lines(receiver) if "proven" not in line]
+    assert told == [f"Not loaded, key refused: {NAMES} of 2025-03-01"]
 
 
 def test_an_outage_is_over_when_endpoints_load_again(project: Project, watch: Watch, receiver: Receiver) -> None:
@@ -261,6 +264,20 @@ def test_a_run_that_dagster_runs_again_is_not_final(
     watch.ticks()
     assert len(receiver.texts) == told
     assert watch.tick()["waiting"] == {}
+
+
+def test_the_projects_own_instance_says_what_it_runs_again(project: Project, watch: Watch, receiver: Receiver) -> None:
+    """As `dagster.yaml` has it: a run that was lost is run again, once, and one whose step has failed is not."""
+    project.serve(rows={"stories": stories(1)}, faults=[Fault("status", status=401)])
+    with dg.DagsterInstance.from_config(str(project.path)) as watch.instance:
+        watch.cursor = None
+        watch.tick()
+        watch.instance.report_run_failed(made(watch))
+        watch.run("stories", day="2025-03-02")
+        found = watch.tick()
+        watch.ticks()
+        assert len(found["waiting"]) == 1
+        assert first_lines(receiver) == ["Not loaded, key refused: stories of 2025-03-02"]
 
 
 def test_a_run_again_that_never_comes_is_told_of_after_an_hour(watch: Watch, receiver: Receiver) -> None:

@@ -93,8 +93,8 @@ def test_days_that_are_given_up_are_a_cause(watch: Watch, receiver: Receiver, fa
     watch.run("stories")
     watch.ticks(3)
     assert first_lines(receiver)[2:] == [
-        "Recovered after N min: given up: stories is loaded.",
         "Recovered after N min: path not found: stories is loaded.",
+        "Recovered after N min: given up: stories is loaded.",
     ]
 
 

@@ -40,15 +40,15 @@ def day_in_warehouse(client: SqlClientBase[Any], settings: Settings, day: dt.dat
 
 
 def _windows_of(client: SqlClientBase[Any], settings: Settings, day: dt.date) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return endpoint and row of every window with all of the day in it that was loaded after it; oldest first."""
+    """Return endpoint and row of every window with all of the day in it that was loaded; oldest first."""
     zone = zoneinfo.ZoneInfo(settings.timezone)
     begins, ends = midnight(day, zone), midnight(day + _DAY, zone)
     query = (
-        f"SELECT * FROM {LEDGER} WHERE outcome = 'loaded' AND started_at >= %s "
+        f"SELECT * FROM {LEDGER} WHERE outcome = 'loaded' "
         "AND (window_start IS NULL OR (window_start <= %s AND window_end >= %s)) ORDER BY started_at"
     )
     try:
-        with client.execute_query(query, ends, begins, ends) as cursor:
+        with client.execute_query(query, begins, ends) as cursor:
             names = [column[0] for column in cursor.description]
             rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     except DatabaseUndefinedRelation:
