@@ -217,6 +217,15 @@ def test_runs_of_other_assets_are_not_told_of(watch: Watch, receiver: Receiver) 
     assert receiver.texts == []
 
 
+def test_a_run_that_loads_nothing_is_not_told_of(project: Project, watch: Watch, receiver: Receiver) -> None:
+    """`make check` says what it has to say to whoever runs it."""
+    project.serve(faults=[Fault("status", status=401)])
+    job = build_definitions().resolve_job_def("check_connection")
+    assert not job.execute_in_process(instance=watch.instance, raise_on_error=False).success
+    watch.ticks()
+    assert receiver.texts == []
+
+
 def made(watch: Watch, **tags: str) -> dg.DagsterRun:
     """Make a run of stories that nobody executes."""
     job = build_definitions().resolve_implicit_global_asset_job_def()

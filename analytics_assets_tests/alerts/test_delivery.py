@@ -18,10 +18,10 @@ import requests
 
 from analytics_assets.alerts import outbox, webhook
 from analytics_assets.alerts.outbox import deliver
-from analytics_assets.alerts.state import Message, State, bounded
+from analytics_assets.alerts.state import Delivery, Message, State, bounded
 from analytics_assets.alerts.webhook import send
 from analytics_assets.ingest.configured import load_settings
-from analytics_assets_tests.alerts.conftest import PATH, Receiver, Watch
+from analytics_assets_tests.alerts.conftest import NOW, PATH, Receiver, Watch
 from analytics_assets_tests.alerts.test_causes import made
 from analytics_assets_tests.project import Project
 
@@ -86,6 +86,21 @@ def test_retry_after_is_obeyed(watch: Watch, receiver: Receiver) -> None:
         state = delivered(state)
         assert len(receiver.came) == came
     assert receiver.texts == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("failures", "answer", "seconds"),
+    [(0, 500, 60), (1, 500, 120), (2, 500, 240), (40, 500, 3600), (0, (429, {"Retry-After": "999999"}), 86400)],
+)
+def test_a_wait_has_an_end(
+    watch: Watch, receiver: Receiver, failures: int, answer: int | tuple[int, dict[str, str]], seconds: float
+) -> None:
+    """An hour, or a day where the receiver asks for more."""
+    receiver.answers = [answer]
+    state = waiting("one").model_copy(update={"delivery": Delivery(failures=failures)})
+    now = NOW.timestamp()
+    watch.clock.move_to(NOW, tick=False)
+    assert delivered(state).delivery.not_before == now + seconds
 
 
 @pytest.mark.parametrize("answer", [400, 403, 404, 410, (302, {"location": "/elsewhere"})])
