@@ -3,12 +3,14 @@
 import json
 import logging
 
+import dagster as dg
 import pytest
 
 from analytics_assets.alerts.causes import CHECK
 from analytics_assets.alerts.days import and_others, in_words, newest
 from analytics_assets.alerts.state import Cause, State, bounded, read_state
 from analytics_assets.alerts.wording import told
+from analytics_assets.build import build_definitions
 
 LOG = logging.getLogger("analytics_assets")
 MARCH = [f"2025-03-{day:02d}" for day in range(1, 32)]
@@ -97,3 +99,10 @@ def test_a_message_of_the_same_causes_has_the_same_id() -> None:
     (other,) = told([cause(1)], "")
     assert one.id == same.id
     assert one.id != other.id
+
+
+def test_the_sensor_is_off_until_somebody_switches_it_on() -> None:
+    """And ticks once a minute then."""
+    sensor = build_definitions().resolve_sensor_def("alerts")
+    assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
+    assert sensor.minimum_interval_seconds == 60
