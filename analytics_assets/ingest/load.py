@@ -24,6 +24,7 @@ from analytics_assets.ingest.warehouse.evolution import Evolution
 from analytics_assets.ingest.warehouse.ledger import LEDGER, close_row, last_reduced
 from analytics_assets.ingest.warehouse.merge import newer_wins
 from analytics_assets.ingest.warehouse.outcome import outcome_recorded
+from analytics_assets.ingest.warehouse.views import make_views
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 
 PIPELINE = "analytics"
@@ -185,6 +186,7 @@ def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id
         report = replace(reading.report(), rows_loaded=found, rows_beside=beside)
         close_row(client, report, "loaded")
         warehouse.drop_staging(client)
+        make_views(client, reading.settings, pipeline.log)
     return report
 
 

@@ -17,6 +17,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.table.extra import COMPUTED_HINT, FIELD_HINT, KEEPS_TYPE_HINT
 from analytics_assets.ingest.table.values import EXACT_IN_DOUBLE
+from analytics_assets.ingest.warehouse.views import views_aside
 
 # every value of the first is one of the second
 _WIDER = {("bigint", "double"), ("json", "text")}
@@ -98,7 +99,8 @@ class Evolution:
                 return False
         wider = self._client.type_mapper.to_destination_type(column, self._client.prepare_load_table(table))
         try:
-            client.execute_sql(f"ALTER TABLE {qualified} ALTER COLUMN {escaped} SET DATA TYPE {wider}")
+            with views_aside(client):
+                client.execute_sql(f"ALTER TABLE {qualified} ALTER COLUMN {escaped} SET DATA TYPE {wider}")
         except DatabaseException as error:
             self._log.warning("%s.%s stays as it is: %s", table, name, error)
             return False
