@@ -39,9 +39,11 @@ def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single
     undeclared = undeclared_rows(reports)
     came = sorted({name for report in reports for name in new_columns(report)})
     preview = next((r.preview for r in reports if r.preview), None)
+    restated = [r.restated for r in reports]
     totals, reduced = [r.total for r in reports], [str(r.portion) for r in reports]
     values: dict[str, Any] = {
         "rows": sum(r.rows_kept for r in reports),
+        "restated": None if None in restated else sum(count for count in restated if count),
         "window": ", ".join(str(r.window or "all history") for r in reports),
         "preview": dg.MetadataValue.md(as_markdown(preview)) if preview else None,
         "why_empty": next((r.why_empty for r in reports), None) if not preview else None,

@@ -7,6 +7,7 @@
 | ``resolve_once`` | 1.31.0 | a run resolves ``destination.configuration`` once by itself |
 | ``destination_arguments`` | 1.31.0 | ``dlt.destinations.duckdb().capabilities().supports_transactions`` is true |
 | ``as_jsonb`` | 1.31.0 | ``dlt.destinations.impl.postgres.factory`` makes ``jsonb`` of a Parquet table's JSON columns |
+| ``before_merge`` | 1.31.0 | a merge can be given statements that its transaction begins with |
 | ``load.WindowPipeline`` | 1.31.0, dagster-dlt 0.29.1 | ``DagsterDltResource.run`` can be given what to run |
 | no signals intercepted, in ``load.py`` | 1.31.0 | a signal that came is still known when ``load`` has returned |
 | no runtime trace, in ``load.py`` | 1.31.0 | ``trace.pickle`` is written without the values of secrets |
@@ -22,15 +23,18 @@ import contextlib
 import functools
 import sys
 import typing
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 from dlt.common import validation
 from dlt.common.configuration import is_secret_hint, resolve
 from dlt.common.configuration.providers import environ
-from dlt.common.destination import AnyDestination
-from dlt.common.destination.client import DestinationClientConfiguration
+from dlt.common.destination import AnyDestination, PreparedTableSchema
+from dlt.common.destination.client import DestinationClientConfiguration, FollowupJobRequest
 from dlt.common.schema import Schema
+from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.destinations.sql_client import SqlClientBase
+from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 
 _get_type_hints = typing.get_type_hints
 
@@ -121,3 +125,33 @@ def as_jsonb(schema: Schema, table: str) -> Iterator[None]:
     finally:
         if file_format:
             schema.tables[table]["file_format"] = file_format
+
+
+Statements = Callable[[PreparedTableSchema, SqlClientBase[Any]], Sequence[str]]
+# how dlt's clients, and those of its destinations, make the job that merges a table
+_MERGE_JOBS = "_create_merge_followup_jobs"
+
+
+def before_merge(destination: AnyDestination, statements: Statements) -> None:
+    """Have the transaction in which dlt merges a table begin with statements, which are made from that table.
+
+    They see the rows that are there, and those that are merged into them. Each is one line without a semicolon, for so
+    dlt tells them apart.
+    """
+
+    class Merge(SqlMergeFollowupJob):
+        @classmethod
+        def gen_merge_sql(cls, table_chain: Sequence[PreparedTableSchema], sql_client: SqlClientBase[Any]) -> list[str]:
+            return [*statements(table_chain[0], sql_client), *super().gen_merge_sql(table_chain, sql_client)]
+
+    def client(schema: Schema, initial_config: DestinationClientConfiguration) -> SqlJobClientBase:
+        # of the class, so that what another load of this pipeline was given does not stay
+        made = cast("SqlJobClientBase", type(destination).client(destination, schema, initial_config))
+
+        def jobs(table_chain: Sequence[PreparedTableSchema]) -> list[FollowupJobRequest]:
+            return [Merge.from_table_chain(table_chain, made.sql_client)]
+
+        setattr(made, _MERGE_JOBS, jobs)
+        return made
+
+    setattr(destination, type(destination).client.__name__, client)

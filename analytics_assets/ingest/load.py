@@ -24,6 +24,13 @@ from analytics_assets.ingest.warehouse.evolution import Evolution
 from analytics_assets.ingest.warehouse.ledger import LEDGER, close_row, last_reduced
 from analytics_assets.ingest.warehouse.merge import newer_wins
 from analytics_assets.ingest.warehouse.outcome import outcome_recorded
+from analytics_assets.ingest.warehouse.restated import (
+    RESTATEMENTS,
+    forget_restatements,
+    index_restatements,
+    record_restatements,
+    restated_by,
+)
 from analytics_assets.ingest.warehouse.views import make_views
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 
@@ -61,6 +68,7 @@ def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -
             pipeline.sync_destination()
             begin_with_what_worked(pipeline, reading)
         say_how_to_merge(pipeline, source, reading)
+        record_restatements(pipeline.destination, warehouse, source, reading, pipeline.log)
         for _ in range(MAX_REREADS + 1):
             read_proven(reading, pipeline.log, functools.partial(pipeline.extract, source), pipeline.abort_packages)
             with warehouse.writer():
@@ -121,7 +129,8 @@ def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading
     """Bring the columns of table and load together; where they do not fit, drop what was read and say ``False``."""
     # by name, for a warehouse whose first load failed may have another one as dlt's default
     schema, name = pipeline.schemas[source.schema.name], reading.endpoint.name
-    undeclared = {name: {column.name for column in reading.report().columns}, f"{name}__rejected": set(), LEDGER: set()}
+    undeclared = {table: set[str]() for table in (f"{name}__rejected", LEDGER, RESTATEMENTS)}
+    undeclared[name] = {column.name for column in reading.report().columns}
     with pipeline.warehouse.job_client(schema.name) as client:
         if client is None:
             return True
@@ -141,6 +150,9 @@ def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading
         with as_jsonb(schema, name) if pipeline.warehouse.kind == "postgres" else contextlib.nullcontext():
             pipeline.schemas.save_schema(schema)
             pipeline.sync_schema(schema.name)
+        if pipeline.warehouse.has_lock:
+            with pipeline.warehouse.sql() as sql:
+                index_restatements(sql)
     return True
 
 
@@ -183,9 +195,12 @@ def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id
             warehouse.empty(client, report.endpoint, _expires(client, reading.endpoint))
         found = warehouse.rows_found(client, report, _merge_key(source, reading), load_id)
         beside = held_rows(pipeline, client, source, reading).beside(report) if report.is_empty else None
-        report = replace(reading.report(), rows_loaded=found, rows_beside=beside)
+        restated = restated_by(client, report, load_id) if warehouse.has_lock else None
+        report = replace(reading.report(), rows_loaded=found, rows_beside=beside, restated=restated)
         close_row(client, report, "loaded")
         warehouse.drop_staging(client)
+        if warehouse.has_lock:
+            forget_restatements(client, report, reading.settings.restatements_days)
         make_views(client, reading.settings, pipeline.log)
     return report
 

@@ -63,6 +63,8 @@ class WindowReport:
     """Of an empty window: rows that the table holds of the day before it, and of the day after it."""
     rows_loaded: int | None = None
     """Rows of this load found in the table afterwards; ``None`` before it was looked for."""
+    restated: int | None = None
+    """Numbers in the table that this load has changed; ``None`` before it was looked for, and where none are noted."""
 
     @property
     def rows_rejected(self) -> int:

@@ -1,8 +1,10 @@
 """What departs from dlt does what it is there for, and dlt does not do it by itself."""
 
 import functools
+import inspect
 import typing
 from collections import Counter
+from pathlib import Path
 from typing import Annotated, Any
 
 import dlt
@@ -15,6 +17,8 @@ from dlt.common.destination import Destination, reference
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TTableSchema
 from dlt.common.typing import TSecretStrValue
+from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 
 from analytics_assets.ingest import departures
 from analytics_assets.ingest.configured import load_settings
@@ -128,3 +132,34 @@ def test_dlt_by_itself_makes_json_of_json_columns_in_parquet() -> None:
         for file_format in ("parquet", "insert_values")
     }
     assert made == {"parquet": "json", "insert_values": "jsonb"}
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+def test_a_merge_of_dlt_by_itself_begins_with_its_delete(kind: str) -> None:
+    """Once dlt takes statements for the transaction of a merge, ``before_merge`` can go.
+
+    Both kinds make the job of a merge as dlt's base class does, by a method that is not theirs.
+    """
+    [made_by] = {
+        vars(one)[departures._MERGE_JOBS]  # noqa: SLF001 - of dlt, and named there
+        for one in Destination.from_reference(kind).client_class.__mro__
+        if departures._MERGE_JOBS in vars(one)  # noqa: SLF001
+    }
+    assert made_by is vars(SqlJobClientBase)[departures._MERGE_JOBS]  # noqa: SLF001
+    taken = inspect.signature(SqlMergeFollowupJob.gen_merge_sql).parameters
+    assert list(taken) == ["table_chain", "sql_client"]
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_a_merge_begins_with_what_it_is_given() -> None:
+    """The statements stand before dlt's own, and what was given before does not stay."""
+    _, reading = build_source(endpoint_of("stories"), load_settings(), WINDOW)
+    chain: Any = [{"name": "stories", "write_disposition": "merge", "columns": {}}]
+    with open_pipeline(reading) as pipeline:
+        departures.before_merge(pipeline.destination, lambda *_: ("SELECT 1",))
+        departures.before_merge(pipeline.destination, lambda table, _: (f"SELECT '{table['name']}'",))
+        with pipeline.destination_client() as client:
+            [job] = client.create_table_chain_completed_followup_jobs(chain)
+    first, second, *_ = Path(job.new_file_path()).read_text().splitlines()
+    assert first == "SELECT 'stories'"
+    assert second.startswith("INSERT")

@@ -54,9 +54,9 @@ def coverage(client: SqlClientBase[Any], settings: Settings, first: dt.date, las
     found = unknown(settings, first, last)
     days = [first + number * _DAY for number in range((last - first).days + 1)]
     loaded: dict[str, dt.datetime] = {}
-    for asked in _windows(client, span):
+    for asked in windows_within(client, span):
         of_endpoint = found.get(asked.endpoint, {})
-        for day in days if asked.window is None else _days_within(asked.window, days, zone):
+        for day in days if asked.window is None else days_within(asked.window, days, zone):
             if day in of_endpoint:
                 ends = midnight(day + _DAY, zone)
                 of_endpoint[day] = _after(of_endpoint[day], ends, asked, loaded.get(asked.endpoint))
@@ -75,7 +75,7 @@ def unknown(settings: Settings, first: dt.date, last: dt.date) -> dict[str, dict
 
 
 @dataclass(frozen=True)
-class _Asked:
+class AskedWindow:
     """A window of the ledger."""
 
     endpoint: str
@@ -86,7 +86,7 @@ class _Asked:
     run_id: str
 
 
-def _after(known: DayOfEndpoint, ends: dt.datetime, asked: _Asked, loaded: dt.datetime | None) -> DayOfEndpoint:
+def _after(known: DayOfEndpoint, ends: dt.datetime, asked: AskedWindow, loaded: dt.datetime | None) -> DayOfEndpoint:
     """Return what is known of a day once a further window with it has come to its end; they come as they began.
 
     ``loaded`` is when its endpoint was last loaded before, whichever days.
@@ -112,7 +112,7 @@ def _none(known: DayOfEndpoint) -> DayOfEndpoint:
     return DayOfEndpoint(endpoint=known.endpoint, day=known.day)
 
 
-def _windows(client: SqlClientBase[Any], span: Window) -> Sequence[_Asked]:
+def windows_within(client: SqlClientBase[Any], span: Window) -> Sequence[AskedWindow]:
     """Return what was asked in the span, oldest first."""
     query = (
         f"SELECT endpoint, window_start, window_end, outcome, reason, started_at, run_id FROM {LEDGER} "
@@ -123,12 +123,12 @@ def _windows(client: SqlClientBase[Any], span: Window) -> Sequence[_Asked]:
     except DatabaseUndefinedRelation:
         return []
     return [
-        _Asked(endpoint, Window(start, end) if start else None, outcome, reason, began, run_id or "")
+        AskedWindow(endpoint, Window(start, end) if start else None, outcome, reason, began, run_id or "")
         for endpoint, start, end, outcome, reason, began, run_id in rows
     ]
 
 
-def _days_within(window: Window, days: Sequence[dt.date], zone: dt.tzinfo) -> Sequence[dt.date]:
+def days_within(window: Window, days: Sequence[dt.date], zone: dt.tzinfo) -> Sequence[dt.date]:
     """Return the days that are in the window from midnight to midnight."""
     first = window.start.astimezone(zone).date()
     first += _DAY * (midnight(first, zone) < window.start)

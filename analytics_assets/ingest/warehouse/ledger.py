@@ -66,6 +66,7 @@ LEDGER_COLUMNS = _columns(
     ("rows_rejected", "bigint", "Rows in <endpoint>__rejected"),
     ("rows_kept", "bigint", "Rows given to the warehouse"),
     ("rows_loaded", "bigint", "Rows of this load found in the table afterwards"),
+    ("restated", "bigint", "Numbers in the table that this load has changed: its rows in insight_restatements"),
     (
         "new_columns",
         "json",
@@ -193,6 +194,7 @@ def _closing_figures(report: WindowReport, outcome: str, reason: str | None) -> 
         "retries": report.retries,
         "rereads": report.rereads,
         "rows_loaded": report.rows_loaded,
+        "restated": report.restated,
         "seconds": round(report.seconds, 3),
         "outcome": outcome,
         "reason": reason or report.why_empty,

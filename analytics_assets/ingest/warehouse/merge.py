@@ -22,7 +22,7 @@ def newer_wins(
     Deletes and inserts are in one transaction, in this order. All is always said: dlt keeps the last load's hints in
     its schema, and what one kind of load left out would be as another had it.
     """
-    pairs = _pairs(merge_key, held, came, restated_by)
+    pairs = pairs_of(merge_key, held, came, restated_by)
     replaced = f"{C_DLT_ID} IN (SELECT held.{C_DLT_ID} {pairs})"
     if gone:
         replaced = f"({gone}) OR {replaced}"
@@ -36,22 +36,26 @@ def newer_wins(
     }
 
 
-def _pairs(merge_key: Sequence[str], held: str, came: str, restated_by: str | None) -> str:
-    """Return the rows that came and are to stay, each beside the one with its id that the table holds, if any."""
+def pairs_of(merge_key: Sequence[str], held: str, came: str, restated_by: str | None, more: Sequence[str] = ()) -> str:
+    """Return the rows that came and are to stay, each beside the one with its id that the table holds, if any.
+
+    They are called ``came`` and ``held``, and of those that came there are ``more`` columns.
+    """
     columns = [C_DLT_ID, READ_AT.name, *merge_key]
     newest = f"{READ_AT.name} DESC"
     is_newer = f"WHEN held.{READ_AT.name} > came.{READ_AT.name} THEN 1 ELSE 0"
     if restated_by:
-        columns += [restated_by] * (restated_by not in columns)
+        columns.append(restated_by)
         # warehouses differ in where they sort null
         newest = f"CASE WHEN {restated_by} IS NULL THEN 1 ELSE 0 END, {restated_by} DESC, {newest}"
         compared = (
             f"WHEN held.{restated_by} {sign} came.{restated_by} THEN {is_it}" for sign, is_it in ((">", 1), ("<", 0))
         )
         is_newer = " ".join([*compared, is_newer])
+    chosen = ", ".join(dict.fromkeys([*columns, *more]))
     numbered = f"ROW_NUMBER() OVER (PARTITION BY {', '.join(merge_key)} ORDER BY {newest}) AS nth"
     same = " AND ".join(f"held.{key} = came.{key}" for key in merge_key)
     return (
-        f"FROM (SELECT {', '.join(columns)}, {numbered} FROM {came}) AS came "
+        f"FROM (SELECT {chosen}, {numbered} FROM {came}) AS came "
         f"LEFT JOIN {held} AS held ON {same} WHERE came.nth = 1 AND CASE {is_newer} END = 0"
     )

@@ -23,6 +23,14 @@ _COLUMNS = {
     "WHERE n.nspname = %s AND held.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped "
     "ORDER BY held.relname, a.attnum",
 }
+_DATA_TYPES = {
+    "BIGINT": "bigint",
+    "DOUBLE": "double",
+    "DOUBLE PRECISION": "double",
+    "JSON": "json",
+    "JSONB": "json",
+    "TIMESTAMP WITH TIME ZONE": "timestamp",
+}
 
 
 def kind_of(client: SqlClientBase[Any]) -> str | None:
@@ -58,17 +66,26 @@ class Tables:
             found.setdefault(table, {})[column] = data_type
         return found
 
+    def data_types(self, table: str) -> Mapping[str, str]:
+        """Return a table's columns with the data types of an endpoint's columns; each other type is ``text``."""
+        return {name: _DATA_TYPES.get(held.upper(), "text") for name, held in self.types[table].items()}
+
     def has(self, table: str, *columns: str) -> bool:
         """Say whether the table exists, and has all of these columns."""
-        return table in self.types and {*map(self.naming.normalize_identifier, columns)} <= self.types[table].keys()
+        return table in self.types and {*map(self.held, columns)} <= self.types[table].keys()
 
     def table(self, name: str) -> str:
         """Return how a query names a table, or a view."""
         return self.client.make_qualified_table_name(name)
 
+    def held(self, name: str) -> str:
+        """Return how the warehouse calls a column of an endpoint; what is called so already stays."""
+        # a path: rate__v_double is a name too, of the values of another type
+        return self.naming.normalize_path(name)
+
     def column(self, name: str) -> str:
         """Return how a query names a column."""
-        return self.client.escape_column_name(self.naming.normalize_identifier(name))
+        return self.client.escape_column_name(self.held(name))
 
     def text(self, value: str) -> str:
         """Return a text as a query has it."""

@@ -78,6 +78,7 @@ def test_a_window_that_was_loaded_has_its_figures(project: Project, warehouse: W
         "rows_rejected": 1,
         "rows_kept": 3,
         "rows_loaded": 3,
+        "restated": 0,
         "new_columns": None,
         "outcome": "loaded",
         "reason": None,
