@@ -41,7 +41,10 @@ class LoadCancelledError(dg.DagsterError, dg.DagsterExecutionInterruptedError):
 
 
 class SyncMode(enum.Enum):
-    """``incremental`` merges the partition's window; ``full_refresh`` reads all history and replaces the table."""
+    """``incremental`` merges the partition's window; ``full_refresh`` reads all history and replaces the table.
+
+    Where rows expire it merges all history.
+    """
 
     incremental = "incremental"
     full_refresh = "full_refresh"
@@ -55,14 +58,15 @@ class SyncConfig(dg.Config):
         description=(
             "incremental: load the chosen days and merge them by id. full_refresh: CAUTION, it reads ALL history from "
             "the API, whatever days are chosen (none is needed), and REPLACES the table; rows that the API no longer "
-            "has are gone after it, except those that had expired. It may take hours; make estimate says how long."
+            "has are gone after it. Where rows expire, as stories do, it merges and removes none. It may take hours; "
+            "make estimate says how long."
         ),
     )
     accept_empty: bool = Field(
         default=False,
         description=(
-            "true: accept it if the API returns no rows where the table has some. CAUTION with "
-            "full_refresh: an empty answer then empties the table. false: such a run fails and changes nothing."
+            "true: accept it if the API returns no rows where the table has some. CAUTION with full_refresh: an empty "
+            "answer then empties the table, unless its rows expire. false: such a run fails and changes nothing."
         ),
     )
 

@@ -72,15 +72,16 @@ def test_a_long_range_is_loaded_in_slices_that_stay(project: Project) -> None:
 
 def test_a_full_refresh_ignores_the_partition(project: Project) -> None:
     """With `sync_mode: FULL_REFRESH` no window is sent, and what was there before is replaced."""
-    sandbox = project.serve(rows={"stories": stories(3)})
-    project.materialize()
+    name = "media_insights"
+    sandbox = project.serve(rows={name: stories(3)})
+    project.materialize(name)
     sandbox.requests.clear()
-    sandbox.rows["stories"] = [{"id": "old", "timestamp": "2020-01-01T00:00:00Z"}]
-    result = project.materialize(full_refresh=True)
-    assert asked(sandbox) == [("/v1/stories", PAGE)]
-    assert project.ids() == ["old"]
+    sandbox.rows[name] = [{"id": "old", "timestamp": "2020-01-01T00:00:00Z"}]
+    result = project.materialize(name, full_refresh=True)
+    assert asked(sandbox) == [(f"/v1/{name}", PAGE)]
+    assert project.ids(name) == ["old"]
     # those of the other days come before it
-    made = result.asset_materializations_for_node("stories")[-1]
+    made = result.asset_materializations_for_node(name)[-1]
     assert made.partition == DAY
     assert made.metadata["window"].value == "all history"
 

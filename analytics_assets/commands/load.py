@@ -33,7 +33,11 @@ def _run() -> bool:
         raise CommandError("no API is configured: set base_url as README.md says, or try make demo, which brings one")
     # it is read again in the run, where four endpoints would miss it one by one
     load_key(settings)
-    what = " to ".join(dict.fromkeys((days[0], days[-1]))) if days else "all history, which replaces the tables,"
+    what = (
+        " to ".join(dict.fromkeys((days[0], days[-1])))
+        if days
+        else "all history, which replaces the tables (what expires stays),"
+    )
     with open_console() as console:
         load_and_show(console, settings, days, f"Loading {what} from {settings.base_url}", STEP_RETRIES)
     return True

@@ -14,7 +14,6 @@ from dlt.pipeline.pipeline import Pipeline
 
 from analytics_assets.ingest.cancelling import cancellable, is_cancelled, settling
 from analytics_assets.ingest.departures import as_jsonb
-from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.errors import ApiError, TooMuchError
 from analytics_assets.ingest.proving import MAX_REREADS, read_proven
 from analytics_assets.ingest.report import Reading, WindowReport
@@ -98,7 +97,10 @@ def begin_with_what_worked(pipeline: WindowPipeline, reading: Reading) -> None:
 
 
 def say_how_to_merge(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:
-    """Tell dlt what becomes of the rows in the table: those of a window are merged, all history replaces them."""
+    """Tell dlt what becomes of the rows in the table: those of a window are merged, all history replaces them.
+
+    But the API forgets rows that expire, and no load ever removes one that was once read: all history is merged too.
+    """
     endpoint, warehouse, client = reading.endpoint, pipeline.warehouse, pipeline.sql_client()
     held, came = (f"{dataset}.{endpoint.name}" for dataset in (warehouse.dataset, warehouse.staging))
     merge = newer_wins(
@@ -106,7 +108,7 @@ def say_how_to_merge(pipeline: WindowPipeline, source: DltSource, reading: Readi
         held=held,
         came=came,
         restated_by=endpoint.restated_by and client.escape_column_name(endpoint.restated_by),
-        gone=None if reading.window else warehouse.gone(_expires(client, endpoint)),
+        gone=warehouse.gone if reading.replaces_all else None,
     )
     source.resources[endpoint.name].apply_hints(write_disposition=merge)
 
@@ -136,7 +138,7 @@ def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading
             return True
         # What a killed run left has the columns of then; a value put into one would become what that column holds.
         pipeline.warehouse.drop_staging(client.sql_client)
-        if reading.window is None:
+        if reading.replaces_all:
             pipeline.warehouse.note_refresh(client, reading.started_at)
         evolution = Evolution(client, schema, undeclared, pipeline.log)
         again = evolution.settle(has_exact_types=pipeline.warehouse.has_lock)
@@ -190,9 +192,9 @@ def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id
     """Prove that the rows have arrived, and have the ledger say so; what they were merged from is dropped."""
     warehouse, report = pipeline.warehouse, reading.report()
     with warehouse.sql() as client:
-        if report.window is None and not report.rows_kept:
+        if reading.replaces_all and not report.rows_kept:
             # a full refresh of nothing: without a file dlt merges nothing, and so deletes nothing
-            warehouse.empty(client, report.endpoint, _expires(client, reading.endpoint))
+            warehouse.empty(client, report.endpoint)
         found = warehouse.rows_found(client, report, _merge_key(source, reading), load_id)
         beside = held_rows(pipeline, client, source, reading).beside(report) if report.is_empty else None
         restated = restated_by(client, report, load_id) if warehouse.has_lock else None
@@ -203,10 +205,6 @@ def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id
             forget_restatements(client, report, reading.settings.restatements_days)
         make_views(client, reading.settings, pipeline.log)
     return report
-
-
-def _expires(client: SqlClientBase[Any], endpoint: Endpoint) -> str | None:
-    return endpoint.expires_by and client.escape_column_name(endpoint.expires_by)
 
 
 def _merge_key(source: DltSource, reading: Reading) -> list[str]:

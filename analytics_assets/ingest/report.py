@@ -114,6 +114,11 @@ class Reading:
     clock: float = field(default_factory=time.monotonic)
     """When it was begun, on the clock that only goes forward."""
 
+    @property
+    def replaces_all(self) -> bool:
+        """Whether rows that do not come are gone: all history is read, and the API forgets none of it."""
+        return self.window is None and not self.endpoint.expires_by
+
     def report(self) -> WindowReport:
         """Return the figures as they are now."""
         walk, kept = self.pages.walk, self.rows.kept

@@ -15,7 +15,7 @@ from analytics_assets.commands.load import main
 from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.commands.conftest import Make
-from analytics_assets_tests.project import KEY_FORMS, Project, stories
+from analytics_assets_tests.project import KEY_FORMS, WINDOW, Project, stories
 
 NAMES = [endpoint.name for endpoint in ENDPOINTS]
 
@@ -62,18 +62,21 @@ def test_a_full_refresh_says_what_it_does(
 ) -> None:
     """It replaces the tables, says so first, and at the end how many rows the API no longer had."""
     rows = stories(3)
-    sandbox = project.serve(rows={"stories": rows})
+    sandbox = project.serve(rows={"media_insights": rows})
     project.configure(start_date="2026-11-01")
-    project.load()
+    project.load(WINDOW, "media_insights")
     rows.pop()
     assert typed(monkeypatch, FULL="1") == 0
     output = capfd.readouterr()
     address = project.configured("base_url")
     first, *_, last = output.out.strip().splitlines()
-    assert first == f"Loading all history, which replaces the tables, from {address} into warehouse.duckdb"
+    assert (
+        first
+        == f"Loading all history, which replaces the tables (what expires stays), from {address} into warehouse.duckdb"
+    )
     assert last == "1 row is gone: the API no longer has them"
     assert output.err == ""
-    assert project.ids() == ["s000", "s001"]
+    assert project.ids("media_insights") == ["s000", "s001"]
     assert all("since" not in request.params for request in sandbox.requests[1:])
 
 

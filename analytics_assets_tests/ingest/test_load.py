@@ -46,18 +46,18 @@ def test_a_rerun_changes_nothing(project: Project) -> None:
 
 def test_a_full_refresh_that_fails_half_way_leaves_the_table_whole(project: Project, waits: list[float]) -> None:
     """A failure at a middle page changes nothing, and a later refresh succeeds."""
-    sandbox = project.serve(rows={"stories": stories(5)})
-    project.load(None)
-    before = project.table()
-    sandbox.rows["stories"] = [{"id": f"new{i}", "timestamp": "2025-03-01T00:00:00Z"} for i in range(6)]
+    sandbox = project.serve(rows={"media_insights": stories(5)})
+    project.load(None, "media_insights")
+    before = project.table("media_insights")
+    sandbox.rows["media_insights"] = [{"id": f"new{i}", "timestamp": "2025-03-01T00:00:00Z"} for i in range(6)]
     sandbox.faults.append(Fault("status", status=503, offset=2, times=4))
     project.configure(page_size=2)
     with pytest.raises(PipelineStepFailed):
-        project.load(None)
-    assert project.table() == before
+        project.load(None, "media_insights")
+    assert project.table("media_insights") == before
     assert waits == [2, 4, 8]
-    project.load(None)
-    assert project.ids() == [f"new{i}" for i in range(6)]
+    project.load(None, "media_insights")
+    assert project.ids("media_insights") == [f"new{i}" for i in range(6)]
 
 
 @pytest.mark.parametrize("window", [None, DAYS[0]], ids=["full refresh", "window"])

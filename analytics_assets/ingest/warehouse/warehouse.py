@@ -121,16 +121,15 @@ class Warehouse:
             if client.has_dataset():
                 client.drop_dataset()
 
-    def gone(self, expires: str | None) -> str:
-        """Return the condition on rows that all history would have brought: they were read before its reading began.
+    @property
+    def gone(self) -> str:
+        """The condition on rows that all history would have brought: they were read before its reading began.
 
-        What another load has read since may be newer. And a row that the API stops returning by then, as the column
-        ``expires`` says (``None``: it never does so), is not gone because it has not come.
+        What another load has read since may be newer.
         """
         # a query, for dlt would keep each moment that stood here in a schema of its own for good
         began = f"(SELECT MAX(began) FROM {self.staging}.{_REFRESH})"
-        older = f"({READ_AT.name} IS NULL OR {READ_AT.name} < {began})"
-        return older if expires is None else f"{older} AND ({expires} IS NULL OR {expires} > {began})"
+        return f"({READ_AT.name} IS NULL OR {READ_AT.name} < {began})"
 
     def note_refresh(self, client: SqlJobClientBase, began: dt.datetime) -> None:
         """Note when the reading of all history began, beside the rows that are staged, for ``gone`` to compare."""
@@ -141,9 +140,9 @@ class Warehouse:
             staging.execute_sql(f"CREATE TABLE {self.staging}.{_REFRESH} (began {kind})")
             staging.execute_sql(f"INSERT INTO {self.staging}.{_REFRESH} VALUES (%s)", began)
 
-    def empty(self, client: SqlClientBase[Any], table: str, expires: str | None) -> None:
+    def empty(self, client: SqlClientBase[Any], table: str) -> None:
         """Delete the rows of a table that are gone."""
-        client.execute_sql(f"DELETE FROM {self.dataset}.{table} WHERE {self.gone(expires)}")
+        client.execute_sql(f"DELETE FROM {self.dataset}.{table} WHERE {self.gone}")
 
     def has_rows_of(self, table: str, load_id: str) -> bool:
         """Say whether a table has got any row from that load."""

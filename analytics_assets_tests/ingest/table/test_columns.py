@@ -273,13 +273,15 @@ def test_a_window_without_rows_makes_the_table(project: Project, warehouse: Ware
 
 def test_a_full_refresh_of_nothing_empties_the_table(project: Project, warehouse: Warehouse) -> None:
     """Also where there is no file to load; what follows finds the columns."""
-    sandbox = load_fields(project, [{"odd": 1}, {"odd": 2}])
-    sandbox.rows["stories"] = []
-    accept(None)
-    assert contents(warehouse, "stories") == []
-    sandbox.rows["stories"] = [{**stories(1)[0], "odd": 0.5}]
-    project.load(None)
-    assert fields_of(warehouse, "odd") == [{"odd": 0.5}]
+    name, [row] = "media_insights", stories(1)
+    sandbox = project.serve(rows={name: [row | {"odd": 1}]})
+    project.load(None, name)
+    sandbox.rows[name] = []
+    accept(None, name)
+    assert contents(warehouse, name) == []
+    sandbox.rows[name] = [row | {"odd": 0.5}]
+    project.load(None, name)
+    assert [found["odd"] for found in contents(warehouse, name)] == [0.5]
 
 
 def test_a_column_of_nulls_is_no_column(project: Project, warehouse: Warehouse) -> None:

@@ -80,31 +80,48 @@ def test_the_api_may_forget_what_has_expired(project: Project, warehouse: Wareho
 
 
 def test_a_story_that_has_not_expired_is_missed(project: Project, warehouse: Warehouse) -> None:
-    """It should still come; where it does not, a window fails, and a full refresh takes it for gone."""
+    """It should still come; where none does, the load fails."""
     sandbox = project.serve(rows={"stories": _expiring(3, "2999-01-01T00:00:00Z")})
     project.load(DAYS[0])
     sandbox.rows["stories"] = []
-    with pytest.raises(ApiError, match="the table has 3 rows"):
-        project.load(DAYS[0])
-    sandbox.rows["stories"] = _expiring(1, "2999-01-01T00:00:00Z")
-    project.load(None)
-    assert [row["id"] for row in contents(warehouse, "stories")] == ["s000"]
+    for window in (DAYS[0], None):
+        with pytest.raises(ApiError, match="the table has 3 rows"):
+            project.load(window)
+    assert len(contents(warehouse, "stories")) == 3
+
+
+@pytest.mark.parametrize("expires_at", ["2025-03-02T00:00:00Z", "2999-01-01T00:00:00Z", None])
+def test_a_story_once_read_is_removed_by_no_mode(
+    project: Project, warehouse: Warehouse, expires_at: str | None
+) -> None:
+    """Whether it has expired or not, or never says when: also not where an empty answer is accepted."""
+    sandbox = project.serve(rows={"stories": [{**row, "expires_at": expires_at} for row in stories(3)]})
+    project.load(DAYS[0])
+    new = {"id": "new", "timestamp": "2025-03-01T00:00:00Z"}
+    sandbox.rows["stories"] = [{**stories(1)[0], "like_count": 9}, new]
+    for window in (DAYS[0], None):
+        project.load(window)
+    sandbox.rows["stories"] = []
+    for window in (DAYS[0], None):
+        accept(window)
+    likes = {row["id"]: row.get("like_count") for row in contents(warehouse, "stories")}
+    assert likes == {"new": None, "s000": 9, "s001": 1, "s002": 2}
 
 
 @pytest.mark.parametrize("answer", ["nothing", "no total", "nothing loadable"])
 def test_a_full_refresh_of_nothing_needs_consent(project: Project, warehouse: Warehouse, answer: str) -> None:
     """Whatever the API says, the table is left as it is, unless the run's config accepts it."""
-    sandbox = project.serve(rows={"stories": stories(3)})
-    project.load(None)
-    sandbox.rows["stories"] = [{"timestamp": "2025-03-01T00:00:00Z"}] if answer == "nothing loadable" else []
+    sandbox = project.serve(rows={"media_insights": stories(3)})
+    project.load(None, "media_insights")
+    sandbox.rows["media_insights"] = [{"timestamp": "2025-03-01T00:00:00Z"}] if answer == "nothing loadable" else []
     if answer == "no total":
         project.configure(total_selector="")
     with pytest.raises(ApiError, match=r"incomplete: no rows came for all history.*has 3 rows.*accept_empty"):
-        project.load(None)
-    assert len(contents(warehouse, "stories")) == 3
-    accept(None)
-    assert contents(warehouse, "stories") == []
-    assert project.load(None).rows_kept == 0
+        project.load(None, "media_insights")
+    assert len(contents(warehouse, "media_insights")) == 3
+    accept(None, "media_insights")
+    assert contents(warehouse, "media_insights") == []
+    assert project.load(None, "media_insights").rows_kept == 0
 
 
 def test_the_neighbours_of_an_empty_day(project: Project, warehouse: Warehouse) -> None:

@@ -133,7 +133,7 @@ def test_emptying_a_table_leaves_the_others(project: Project, warehouse: Warehou
                 assert client
                 opened.note_refresh(client, began)
             with opened.sql() as client:
-                opened.empty(client, "stories", None)
+                opened.empty(client, "stories")
                 opened.drop_staging(client)
         assert len(contents(warehouse, "stories")) == left
     assert contents(warehouse, "stories") == []
