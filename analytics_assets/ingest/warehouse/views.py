@@ -15,9 +15,10 @@ from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.sql_client import SqlClientBase
 
 from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.warehouse.known_on import HISTORY
 from analytics_assets.ingest.warehouse.view import Tables, View, kind_of
 
-VIEWS: tuple[View, ...] = ()
+VIEWS: tuple[View, ...] = (HISTORY,)
 
 _OURS = "analytics_assets "
 _COMMENTS = {
@@ -33,32 +34,33 @@ def make_views(
 ) -> None:
     """Make the views that are missing, or that would be made otherwise by now; on DuckDB and PostgreSQL alone.
 
-    To be called by the one writer. What a database refuses is said in the log, and leaves that view as it was: a load
-    does not depend on it.
+    To be called by the one writer. What goes wrong is said in the log, and leaves that view as it was: a load does not
+    depend on it.
     """
     tables = Tables(client, settings)
     if tables.kind is None:
         return
     try:
         comments = client.execute_sql(_COMMENTS[tables.kind], client.dataset_name) or []
-        queries = [(view, view.query(tables)) for view in views]
-    except DatabaseException as error:
-        log.warning("the views could not be looked at, and stay as they are: %s", error)
+        held = {name: str(comment) for name, comment in comments}
+        for view in views:
+            _bring_up_to_date(tables, view, held.get(view.name), log)
+    except Exception:
+        log.exception("the views could not be looked at, and stay as they are")
+
+
+def _bring_up_to_date(tables: Tables, view: View, held: str | None, log: logging.Logger) -> None:
+    """Make a view, or drop it where there is nothing to show any more; ``held`` is the comment of the one there is."""
+    if held is not None and _OURS not in held:
+        log.warning("%s is a view of somebody else's, and stays: rename it, and the next load makes ours", view.name)
         return
-    held = {name: str(comment) for name, comment in comments}
-    made_from = json.dumps(tables.types)
-    for view, query in queries:
-        if view.name in held and _OURS not in held[view.name]:
-            log.warning(
-                "%s is a view of somebody else's, and stays: rename it, and the next load makes ours", view.name
-            )
-            continue
-        digest = hashlib.sha256(f"{query} {made_from}".encode()).hexdigest()[:16]
-        comment = f"{view.description} ({_OURS}{digest})"
-        if query is None and view.name in held:
-            _try(client, log, view.name, [f"DROP VIEW {tables.table(view.name)}"])
-        elif query is not None and held.get(view.name) != comment:
-            _make(tables, view.name, query, comment, log)
+    query = view.query(tables)
+    digest = hashlib.sha256(f"{query} {json.dumps(tables.types)}".encode()).hexdigest()[:16]
+    comment = f"{view.description} ({_OURS}{digest})"
+    if query is None and held is not None:
+        _try(tables.client, log, view.name, [f"DROP VIEW {tables.table(view.name)}"])
+    elif query is not None and held != comment:
+        _make(tables, view.name, query, comment, log)
 
 
 def _make(tables: Tables, name: str, query: str, comment: str, log: logging.Logger) -> None:

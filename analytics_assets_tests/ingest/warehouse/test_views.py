@@ -142,6 +142,23 @@ def test_what_the_database_refuses_is_said_and_keeps_no_row_back(
     assert "nowhere" in said
 
 
+def test_a_view_that_cannot_be_thought_of_keeps_no_row_back(
+    project: Project, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever goes wrong while its query is made, the load is a success, and the log has what it was."""
+    wrong = View("wrong", "Cannot be", lambda tables: tables.types["nowhere"]["nothing"])
+
+    def make(client: Any, settings: Any, log: logging.Logger) -> None:  # noqa: ANN401 - as dlt types it
+        make_views(client, settings, log, [wrong])
+
+    monkeypatch.setattr(loading, "make_views", make)
+    project.serve(rows={"stories": story()})
+    assert project.load().rows_loaded == 1
+    assert warehouse.execute("SELECT outcome FROM analytics._analytics_windows") == [("loaded",)]
+    assert "the views could not be looked at" in caplog.text
+    assert "KeyError: 'nowhere'" in caplog.text
+
+
 def test_a_view_of_somebody_else_is_left_alone(
     project: Project, warehouse: Warehouse, made: Made, caplog: pytest.LogCaptureFixture
 ) -> None:
