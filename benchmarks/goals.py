@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from benchmarks.plan import EXTRA, FEW, MANY, Cell, Plan
+from benchmarks.plan import EXTRA, FEW, MANY, WAREHOUSES, Cell, Plan
 from benchmarks.session import Session
 from benchmarks.shapes import DECLARED, SHAPES, compared_with
 
@@ -29,6 +29,7 @@ _SPEED, _SPEED_SLOW, _SPEED_SLOW_MANY = 8, 16, 24
 _SPEED_POSTGRES = 4
 _OVER_THE_LOAD = 1.2
 _SPEED_MB = 350
+_RESTATING = 0.15
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def goals(session: Session) -> list[Goal]:
         _of_requests(session),
         _of_merge(session),
         *_of_growth(session),
+        *_of_restating(session),
         *(_of_shape(session, shape) for shape in _SHAPES),
         *_of_speed(session, EXTRA),
         *_of_memory(session, EXTRA),
@@ -212,6 +214,18 @@ def _of_merge(session: Session) -> Goal:
         f"adds {max(added)}, {second:.2f} s after {first:.2f} s",
         is_met=added == {0} and second <= first,
     )
+
+
+def _of_restating(session: Session) -> Iterable[Goal]:
+    for warehouse, found in session.restating.items():
+        more = {restated: took["with"] / took["without"] - 1 for restated, took in found.items()}
+        yield _goal(
+            session.plan,
+            f"recording restatements, {WAREHOUSES[warehouse]}: none of the numbers restated, and all of them",
+            f"under {_RESTATING:.0%} of a load",
+            f"{more['none']:+.0%}, {more['all']:+.0%}",
+            is_met=max(more.values()) < _RESTATING,
+        )
 
 
 def _of_growth(session: Session) -> Iterable[Goal]:

@@ -18,7 +18,7 @@ from benchmarks.pages import DAY
 from benchmarks.plan import PEERS, Cell
 from benchmarks.postgres import fresh_database
 from benchmarks.served import Asked, Served
-from benchmarks.shapes import SHAPES
+from benchmarks.shapes import DECLARED, SHAPES
 from benchmarks.task import DATABASE, KEY, POSTGRES, Counted, Task
 from benchmarks.warehouse import count_tables
 
@@ -103,6 +103,22 @@ class Race:
         _give_settings(self._folder)
         printed = _output([sys.executable, "-m", "benchmarks.startup"], env, self._folder)
         return {"python": python, **json.loads(printed)}
+
+    def restating(self, warehouse: str, *, rows: int, rounds: int) -> dict[str, dict[str, float]]:
+        """Return the seconds of a load with and without recording restatements, by how many numbers are restated."""
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        _give_settings(folder)
+        env = self.environment(folder)
+        self._served.begin(rows=rows, latency_ms=0, shape=DECLARED)
+        with contextlib.ExitStack() as after:
+            after.callback(shutil.rmtree, folder)
+            if warehouse == "postgres":
+                env["DESTINATION__WAREHOUSE__DESTINATION_TYPE"] = "postgres"
+                env["DESTINATION__WAREHOUSE__CREDENTIALS"] = after.enter_context(fresh_database())
+            command = [sys.executable, "-m", "benchmarks.restating", "--url", self._served.url, "--rounds", str(rounds)]
+            told: dict[str, dict[str, float]] = json.loads(_output(command, env, folder).splitlines()[-1])
+        self._served.end()
+        return told
 
     def _load(self, cell: Cell) -> dict[str, Any]:
         """Run a contender that times itself."""

@@ -79,6 +79,11 @@ def _measure(plan: Plan, peer_python: str, console: Console) -> tuple[Session, l
             sends = f"The server sends {wall:,.0f} pages a second, {own:,.0f} per second of its CPU time"
             console.print(f"{sends}: {SHAPES[shape].what}")
         race = Race(Path(folder), served, peer_python).warm_up()
+        restating = {
+            warehouse: race.restating(warehouse, rows=plan.rows, rounds=plan.rounds)
+            for warehouse in WAREHOUSES
+            if warehouse == "duckdb" or plan.has_postgres
+        }
         rounds = max(cells.values())
         for number in range(rounds):
             startups.append(race.startup())
@@ -97,6 +102,7 @@ def _measure(plan: Plan, peer_python: str, console: Console) -> tuple[Session, l
         results=results,
         startups=startups,
         server=server,
+        restating=restating,
         load_before=load_before,
         minutes=(time.monotonic() - began) / 60,
     )

@@ -17,6 +17,8 @@ class Session:
     startups: Sequence[Mapping[str, float]]
     server: Mapping[str, tuple[float, float]]
     """Pages a second of a shape, by the clock and by the server's own CPU time."""
+    restating: Mapping[str, Mapping[str, Mapping[str, float]]]
+    """Seconds of a load with and without recording restatements, by warehouse and by how many there are."""
     load_before: float
     minutes: float
 

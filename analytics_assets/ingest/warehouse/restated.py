@@ -152,7 +152,8 @@ def index_restatements(client: SqlClientBase[Any]) -> None:
     """Have PostgreSQL find the newest and the oldest without looking at all; DuckDB finds them by itself."""
     if kind_of(client) == "postgres":
         table = client.make_qualified_table_name(RESTATEMENTS)
-        client.execute_sql(f"CREATE INDEX IF NOT EXISTS {RESTATEMENTS}_seen_at ON {table} (seen_at)")
+        # rows come in that order, and such an index costs a load a third of what a tree of each moment would
+        client.execute_sql(f"CREATE INDEX IF NOT EXISTS {RESTATEMENTS}_seen_at ON {table} USING brin (seen_at)")
 
 
 def restated_by(client: SqlClientBase[Any], report: WindowReport, load_id: str) -> int:
