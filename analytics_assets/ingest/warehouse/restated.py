@@ -6,7 +6,7 @@ What a restatement is, and what is kept of it: ``docs/restatements.md``. What is
 
 import datetime as dt
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -117,7 +117,7 @@ def _statements(
     )
     moved = f"SELECT {whose}, {values} {pairs} AND held.{C_DLT_ID} IS NOT NULL AND ({changed})"
     recorded = " UNION ALL ".join(
-        _recorded(tables, reading, column, number) for number, column in enumerate(numbers.measured)
+        found for number, column in enumerate(numbers.measured) for found in _recorded(tables, reading, column, number)
     )
     into = f"{tables.table(RESTATEMENTS)} ({', '.join(map(client.escape_column_name, [*_COLUMNS, 'day']))})"
     return [f"INSERT INTO {into} WITH moved AS ({moved}) {recorded}"]
@@ -131,21 +131,20 @@ def _values(numbers: NumbersOf, column: Measured, number: int) -> str:
     return f"{numbers.metric_of('came', column)} AS metric{number}, {', '.join(old_and_new)}"
 
 
-def _recorded(tables: Tables, reading: Reading, column: Measured, number: int) -> str:
+def _recorded(tables: Tables, reading: Reading, column: Measured, number: int) -> Iterator[str]:
     old, new, old_number, new_number = (f"{name}{number}" for name in ("old", "new", "old_number", "new_number"))
-    differs = f"{old} IS DISTINCT FROM {new}"
-    if (tables.kind, column.data_type) == ("duckdb", "json"):
-        of_number = f"{old_number} IS DISTINCT FROM {new_number}"
-        # most have another number, and need not be taken apart
-        old_spelt, new_spelt = (
-            _SPELT_ALIKE.format(value=f"CASE WHEN {of_number} THEN NULL ELSE {value} END") for value in (old, new)
-        )
-        differs += f" AND ({of_number} OR {old_spelt} IS DISTINCT FROM {new_spelt})"
     endpoint, name, run = map(tables.text, (reading.endpoint.name, column.column, reading.run_id))
-    return (
+    found = (
         f"SELECT {endpoint}, id, metric{number}, {name}, moment, CAST({old} AS TEXT), CAST({new} AS TEXT), "
-        f"{old_number}, {new_number}, seen_at, {run}, load_id, day FROM moved WHERE {differs}"
+        f"{old_number}, {new_number}, seen_at, {run}, load_id, day FROM moved WHERE {old} IS DISTINCT FROM {new}"
     )
+    if (tables.kind, column.data_type) != ("duckdb", "json"):
+        yield found
+        return
+    # apart from each other, for most have another number, and need not be taken to pieces
+    old_spelt, new_spelt = (_SPELT_ALIKE.format(value=value) for value in (old, new))
+    yield f"{found} AND {old_number} IS DISTINCT FROM {new_number}"
+    yield f"{found} AND {old_number} IS NOT DISTINCT FROM {new_number} AND {old_spelt} IS DISTINCT FROM {new_spelt}"
 
 
 def index_restatements(client: SqlClientBase[Any]) -> None:
