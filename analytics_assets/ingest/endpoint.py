@@ -11,10 +11,14 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 @dataclass(frozen=True, kw_only=True)
 class NumberIn:
-    """Where a computed column has its number from: a field, and the field that names the metric it measures."""
+    """Where a computed column has its number from: a field, and the field that names the metric it measures.
+
+    ``period`` is the field that says what span the number covers, if there is one.
+    """
 
     field: str
     metric: str
+    period: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +28,7 @@ class Column:
     ``source`` is where the API's rows have it, a field or a path into objects, if that is not its name. Of a column
     that ``is_hashed`` a keyed hash is stored in the place of each value. ``number_in`` makes it one that the API does
     not send, a ``double`` that is computed from a field of the row. ``references`` is the endpoint whose id it holds.
+    A column that ``says_whose`` has what the row's numbers are of: a post, a story, an account.
     """
 
     name: str
@@ -34,6 +39,7 @@ class Column:
     is_hashed: bool = False
     number_in: NumberIn | None = None
     references: str = ""
+    says_whose: bool = False
 
     @property
     def field(self) -> str:
@@ -135,9 +141,36 @@ class Endpoint:
         )
 
     @property
+    def measured_alone(self) -> tuple[Column, ...]:
+        """Those of ``measured`` that are a number each, and not a value of which a number is computed."""
+        computed_from = {column.number_in.field for column in self.columns if column.number_in}
+        return tuple(column for column in self.measured if column.name not in computed_from)
+
+    @property
     def metric(self) -> str | None:
         """The column that names the metric of a row's value; ``None`` where rows have a column for each number."""
         return next((column.number_in.metric for column in self.columns if column.number_in), None)
+
+    @property
+    def period(self) -> str | None:
+        """The column that says what span a row's value covers; ``None`` where rows have none."""
+        named = (column.number_in.period for column in self.columns if column.number_in)
+        period = next(named, "")
+        return period if period in {column.name for column in self.sent_columns} else None
+
+    @property
+    def whose(self) -> tuple[str, ...] | None:
+        """The columns that say what a row's numbers are of; empty where all are of one, ``None`` where none says it.
+
+        They are those that are declared so; else the id without what says which number it is, where the id is several
+        columns; else the id of rows that have a column for each number.
+        """
+        if declared := tuple(column.name for column in self.columns if column.says_whose):
+            return declared
+        if len(self.merge_key) > 1:
+            which = {self.metric, self.period, self.cursor}
+            return tuple(name for name in self.merge_key if name not in which)
+        return None if self.metric else self.merge_key
 
     @property
     def restated_by(self) -> str | None:

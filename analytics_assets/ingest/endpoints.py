@@ -1,5 +1,7 @@
 """The four endpoints, as data. A fifth is one more entry in ``ENDPOINTS``."""
 
+from dataclasses import replace
+
 from analytics_assets.ingest.endpoint import Column, Endpoint, NumberIn
 
 _ID = Column(name="id", data_type="text", nullable=False, description="Identifier the API gives the row; the merge key")
@@ -14,7 +16,7 @@ _VALUE_NUMBER = Column(
     name="value_number",
     data_type="double",
     description="The number in `value`: itself, or the sum of its parts where they add up; computed, not sent",
-    number_in=NumberIn(field="value", metric="metric"),
+    number_in=NumberIn(field="value", metric="metric", period="period"),
 )
 _UPDATED = Column(name="updated_at", data_type="timestamp", description="When the API last restated the row (UTC)")
 _PERMALINK = Column(name="permalink", data_type="text", description="Public address of the post")
@@ -30,7 +32,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         description="One row per post, metric and day: how far each post reached and how people reacted.",
         columns=(
             _ID,
-            Column(name="media_id", data_type="text", description="The post that is measured"),
+            Column(name="media_id", data_type="text", description="The post that is measured", says_whose=True),
             _METRIC,
             _PERIOD,
             _VALUE,
@@ -50,7 +52,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         description="One row per account, metric and day: reach, followers and visits of the whole profile.",
         columns=(
             _ID,
-            _USER_ID,
+            replace(_USER_ID, says_whose=True),
             _METRIC,
             _PERIOD,
             _VALUE,
@@ -94,6 +96,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
                 data_type="text",
                 description="The story that is measured; `stories.id`",
                 references="stories",
+                says_whose=True,
             ),
             _METRIC,
             _PERIOD,

@@ -91,6 +91,7 @@ def _declared_by(name: str, own: ColumnSettings, ours: Column | None, endpoint: 
         source=own.source or (ours.source if ours else ""),
         is_hashed=own.hash,
         references=own.references or (ours.references if ours else ""),
+        says_whose=ours.says_whose if ours else False,
     )
 
 

@@ -15,10 +15,11 @@ from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.sql_client import SqlClientBase
 
 from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.warehouse.daily import INSIGHTS_DAILY
 from analytics_assets.ingest.warehouse.known_on import HISTORY
 from analytics_assets.ingest.warehouse.view import Tables, View, kind_of
 
-VIEWS: tuple[View, ...] = (HISTORY,)
+VIEWS: tuple[View, ...] = (INSIGHTS_DAILY, HISTORY)
 
 _OURS = "analytics_assets "
 _COMMENTS = {
