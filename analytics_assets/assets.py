@@ -166,7 +166,7 @@ class EndpointLoad:
             warehouse, report = pipeline.warehouse, pipeline.report
             span = "all history" if window is None else " to ".join(dict.fromkeys((days[0], days[-1])))
             log.info("%s: loaded %s, %s rows, in %.1f s", name, span, f"{report.rows_kept:,}", report.seconds)
-            return Loaded(report, warehouse.table_name(name), warehouse.location, frozenset(days))
+            return Loaded(report, pipeline.standing, warehouse.table_name(name), warehouse.location, frozenset(days))
 
 
 def _failure(endpoint: Endpoint, problem: Problem, run: dg.DagsterRun) -> Exception:

@@ -12,19 +12,23 @@ from analytics_assets.ingest.endpoint import Column, Endpoint
 from analytics_assets.ingest.report import WindowReport, undeclared_columns
 from analytics_assets.ingest.table.names import shown
 from analytics_assets.ingest.warehouse.ledger import new_columns
+from analytics_assets.ingest.warehouse.standing import Standing
+from analytics_assets.plot import as_plot
 from analytics_assets.translator import column_schema
 
 DAY_METADATA = frozenset({"rows", "dagster/partition_row_count"})
 """The figures that each day of a range has of its own; the others are those of the whole range."""
 
 _CELL = 40
+_SPANS = 5
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A window that has arrived: its report, the full name of its table, where that is, and its partitions."""
+    """A window that has arrived: its report, how its endpoint stands, its table's full name and place, its days."""
 
     report: WindowReport
+    standing: Standing | None
     table_name: str
     location: str
     days: frozenset[str]
@@ -37,17 +41,18 @@ def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single
     """
     reports = [part.report for part in loaded]
     undeclared = undeclared_rows(reports)
-    came = sorted({name for report in reports for name in new_columns(report)})
     preview = next((r.preview for r in reports if r.preview), None)
     restated = [r.restated for r in reports]
     totals, reduced = [r.total for r in reports], [str(r.portion) for r in reports]
+    # as the UI shows them: first what is looked at each day, then how it came about
     values: dict[str, Any] = {
         "rows": sum(r.rows_kept for r in reports),
         "restated": None if None in restated else sum(count for count in restated if count),
+        **_standing(loaded[-1].standing),
         "window": ", ".join(str(r.window or "all history") for r in reports),
         "preview": dg.MetadataValue.md(as_markdown(preview)) if preview else None,
         "why_empty": next((r.why_empty for r in reports), None) if not preview else None,
-        "new_columns": ", ".join(came) or None,
+        "new_columns": ", ".join(sorted({name for report in reports for name in new_columns(report)})) or None,
         "undeclared_columns": dg.MetadataValue.md(as_markdown(undeclared)) if undeclared else None,
         "api_total": "not given by the API" if None in totals else sum(total for total in totals if total),
         "rows_read": sum(r.rows_read for r in reports),
@@ -70,6 +75,34 @@ def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single
         "dagster/partition_row_count": sum(r.rows_kept for r in reports) if single else None,
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _standing(standing: Standing | None) -> dict[str, Any]:
+    """Return how the endpoint stands; nothing where that is not known."""
+    if standing is None:
+        return {}
+    expiry, plot = standing.next_expiry, as_plot(standing)
+    return {
+        "last_proven_day": str(standing.last_proven) if standing.last_proven else "none",
+        "missing_days": len(standing.missing),
+        "missing": ", ".join(_spans(standing.missing)) or None,
+        "next_expiry": dg.MetadataValue.timestamp(expiry) if expiry else None,
+        "last_30_days": dg.MetadataValue.md(plot) if plot else None,
+        "dagster/row_count": standing.rows,
+    }
+
+
+def _spans(days: Sequence[dt.date]) -> list[str]:
+    """Return consecutive days as spans, the newest first, and how many days the others are."""
+    spans: list[list[dt.date]] = []
+    for day in reversed(days):
+        if spans and spans[-1][0] - day == dt.timedelta(days=1):
+            spans[-1][0] = day
+        else:
+            spans.append([day, day])
+    said = [" to ".join(dict.fromkeys(map(str, span))) for span in spans]
+    rest = sum((last - first).days + 1 for first, last in spans[_SPANS:])
+    return said if not rest else [*said[:_SPANS], f"and {rest} more"]
 
 
 def _undeclared(reports: list[WindowReport]) -> list[Column]:

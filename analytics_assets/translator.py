@@ -8,6 +8,7 @@ import dagster as dg
 from dagster_dlt.translator import DltResourceTranslatorData
 
 from analytics_assets.ingest.endpoint import READ_AT, Column, Endpoint
+from analytics_assets.ingest.settings import DECLARED
 from analytics_assets.ingest.warehouse.destination import DATASET, destination_kind
 
 with warnings.catch_warnings():
@@ -18,6 +19,8 @@ with warnings.catch_warnings():
 __all__ = ["GROUP", "DltLoader", "EndpointTranslator", "column_schema"]
 
 GROUP = "social_analytics"
+# of what an endpoint is; settings may change it. Dagster's own references to code are a beta, and paths of a machine
+_HERE = "analytics_assets/ingest/endpoints.py"
 _OWNER = "team:analytics"
 _DOCS = "https://dlthub.com/docs/dlt-ecosystem/verified-sources/rest_api/basic"
 
@@ -57,6 +60,7 @@ class EndpointTranslator(DagsterDltTranslator):
                 "cursor": endpoint.cursor or "none: the list is read whole each time",
                 "table": f"{DATASET}.{endpoint.name}",
                 "docs": dg.MetadataValue.url(_DOCS),
+                "declared_in": _HERE if endpoint.name in DECLARED else f"[analytics_api.endpoints.{endpoint.name}]",
             },
         )
 

@@ -154,3 +154,23 @@ def test_days_of_a_range_do_not_each_claim_its_rows(project: Project) -> None:
         if "dagster/partition_row_count" in event.metadata
     ]
     assert sum(counts) in {0, 4}
+
+
+def test_what_is_looked_at_each_day_comes_first(project: Project) -> None:
+    """Rows, what is proven, missing or expires, and the last days; what Dagster can plot is a number."""
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(hours=2)
+    yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    project.configure(start_date=yesterday - dt.timedelta(days=3))
+    rows = [{**row, "expires_at": f"{soon:%Y-%m-%dT%H:%M:%SZ}"} for row in stories(3, f"{yesterday}")]
+    project.serve(rows={"stories": rows})
+    (made,) = project.materialize(day=f"{yesterday}").asset_materializations_for_node("stories")
+    names = ["rows", "last_proven_day", "missing_days", "missing", "next_expiry", "last_30_days", "dagster/row_count"]
+    assert list(made.metadata)[: len(names)] == names
+    figures = {name: made.metadata[name].value for name in names}
+    assert (figures["rows"], figures["missing_days"], figures["dagster/row_count"]) == (3, 3, 3)
+    assert figures["last_proven_day"] == str(yesterday)
+    assert figures["missing"] == f"{yesterday - dt.timedelta(days=3)} to {yesterday - dt.timedelta(days=1)}"
+    assert figures["next_expiry"] == int(soon.timestamp())
+    _, _, line, likes = figures["last_30_days"].splitlines()
+    assert line == f"| rows | `{'·' * 29}█` | 3 | 3 |"
+    assert likes == f"| like_count, the largest of one | `{'·' * 29}█` | 2 | 2 |"

@@ -1,5 +1,7 @@
 """How an endpoint appears in Dagster's catalogue, before anything has run."""
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
@@ -89,6 +91,8 @@ def test_each_endpoint_is_an_asset_of_the_catalogue(endpoint: Endpoint) -> None:
     assert spec.owners == ["team:analytics"]
     assert spec.tags["source"] == "social_analytics_api"
     assert spec.description == endpoint.description
+    declared = Path(__file__).parents[1] / spec.metadata["declared_in"]
+    assert f'name="{endpoint.name}"' in declared.read_text()
     columns = spec.metadata["dagster/column_schema"].columns
     assert [(column.name, column.type, column.description, column.constraints.nullable) for column in columns] == [
         (column.name, column.data_type, column.description, column.nullable) for column in (*endpoint.columns, READ_AT)

@@ -30,6 +30,7 @@ from analytics_assets.ingest.warehouse.restated import (
     record_restatements,
     restated_by,
 )
+from analytics_assets.ingest.warehouse.standing import Standing, standing
 from analytics_assets.ingest.warehouse.views import make_views
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 
@@ -46,6 +47,8 @@ class WindowPipeline(Pipeline):
     log: logging.Logger
     reading: Reading
     report: WindowReport
+    standing: Standing | None
+    """How the endpoint stands after it, where the warehouse says that."""
     warehouse: Warehouse
 
     def run(self, data: Any, **_: Any) -> LoadInfo:  # type: ignore[override]  # noqa: ANN401 (of dlt's arguments it takes one)
@@ -189,7 +192,10 @@ def _has_arrived(pipeline: WindowPipeline, reading: Reading, load_id: str) -> bo
 
 
 def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id: str) -> WindowReport:
-    """Prove that the rows have arrived, and have the ledger say so; what they were merged from is dropped."""
+    """Prove that the rows have arrived, and have the ledger say so; what they were merged from is dropped.
+
+    Then look at how the endpoint stands, while the warehouse is open.
+    """
     warehouse, report = pipeline.warehouse, reading.report()
     with warehouse.sql() as client:
         if reading.replaces_all and not report.rows_kept:
@@ -204,6 +210,7 @@ def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id
         if warehouse.has_lock:
             forget_restatements(client, report, reading.settings.restatements_days)
         make_views(client, reading.settings, pipeline.log)
+        pipeline.standing = standing(client, reading.settings, reading.endpoint, report, pipeline.log)
     return report
 
 

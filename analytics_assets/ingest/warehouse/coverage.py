@@ -44,17 +44,20 @@ Coverage = Mapping[str, Mapping[dt.date, DayOfEndpoint]]
 """By endpoint, and by day from the first asked for until the last."""
 
 
-def coverage(client: SqlClientBase[Any], settings: Settings, first: dt.date, last: dt.date) -> Coverage:
-    """Return what the ledger says of each endpoint's days, both ends included; days are those of ``timezone``.
+def coverage(
+    client: SqlClientBase[Any], settings: Settings, first: dt.date, last: dt.date, *, only: str | None = None
+) -> Coverage:
+    """Return what the ledger says of each endpoint's days, or of ``only`` one's; both ends are included.
 
+    Days are those of ``timezone``. There are none where ``last`` is before ``first``.
     A warehouse without a ledger has nothing of any day. A full refresh has proven every day that was over by then.
     """
     zone = zoneinfo.ZoneInfo(settings.timezone)
-    span = Window(midnight(first, zone), midnight(last + _DAY, zone))
-    found = unknown(settings, first, last)
+    span = Window(midnight(first, zone), midnight(max(first, last) + _DAY, zone))
+    found = unknown(settings, first, last, only=only)
     days = [first + number * _DAY for number in range((last - first).days + 1)]
     loaded: dict[str, dt.datetime] = {}
-    for asked in windows_within(client, span):
+    for asked in windows_within(client, span, only=only) if days else ():
         of_endpoint = found.get(asked.endpoint, {})
         for day in days if asked.window is None else days_within(asked.window, days, zone):
             if day in of_endpoint:
@@ -65,12 +68,15 @@ def coverage(client: SqlClientBase[Any], settings: Settings, first: dt.date, las
     return found
 
 
-def unknown(settings: Settings, first: dt.date, last: dt.date) -> dict[str, dict[dt.date, DayOfEndpoint]]:
+def unknown(
+    settings: Settings, first: dt.date, last: dt.date, *, only: str | None = None
+) -> dict[str, dict[dt.date, DayOfEndpoint]]:
     """Return the days as they are where no window was ever asked for."""
     days = [first + number * _DAY for number in range((last - first).days + 1)]
     return {
         endpoint.name: {day: DayOfEndpoint(endpoint=endpoint.name, day=day) for day in days}
         for endpoint in settings.resolved_endpoints
+        if only in {None, endpoint.name}
     }
 
 
@@ -112,14 +118,15 @@ def _none(known: DayOfEndpoint) -> DayOfEndpoint:
     return DayOfEndpoint(endpoint=known.endpoint, day=known.day)
 
 
-def windows_within(client: SqlClientBase[Any], span: Window) -> Sequence[AskedWindow]:
-    """Return what was asked in the span, oldest first."""
+def windows_within(client: SqlClientBase[Any], span: Window, *, only: str | None = None) -> Sequence[AskedWindow]:
+    """Return what was asked in the span, of all endpoints or of ``only`` one, oldest first."""
+    of_one = "endpoint = %s AND " if only else ""
     query = (
         f"SELECT endpoint, window_start, window_end, outcome, reason, started_at, run_id FROM {LEDGER} "
-        "WHERE window_start IS NULL OR (window_start < %s AND window_end > %s) ORDER BY started_at"
+        f"WHERE {of_one}(window_start IS NULL OR (window_start < %s AND window_end > %s)) ORDER BY started_at"
     )
     try:
-        rows = client.execute_sql(query, span.end, span.start) or []
+        rows = client.execute_sql(query, *([only] if only else []), span.end, span.start) or []
     except DatabaseUndefinedRelation:
         return []
     return [
@@ -132,8 +139,8 @@ def days_within(window: Window, days: Sequence[dt.date], zone: dt.tzinfo) -> Seq
     """Return the days that are in the window from midnight to midnight."""
     first = window.start.astimezone(zone).date()
     first += _DAY * (midnight(first, zone) < window.start)
-    last = window.end.astimezone(zone).date() - _DAY
-    return [day for day in days if first <= day <= last]
+    past = window.end.astimezone(zone).date()
+    return days[max((first - days[0]).days, 0) : max((past - days[0]).days, 0)]
 
 
 def requests_a_day(client: SqlClientBase[Any], settings: Settings) -> float:
