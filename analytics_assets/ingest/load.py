@@ -17,6 +17,7 @@ from analytics_assets.ingest.departures import as_jsonb
 from analytics_assets.ingest.errors import ApiError, TooMuchError
 from analytics_assets.ingest.proving import MAX_REREADS, read_proven
 from analytics_assets.ingest.report import Reading, WindowReport
+from analytics_assets.ingest.warehouse.comments import write_comments
 from analytics_assets.ingest.warehouse.destination import FILE_FORMAT
 from analytics_assets.ingest.warehouse.emptiness import HeldRows
 from analytics_assets.ingest.warehouse.evolution import Evolution
@@ -31,6 +32,7 @@ from analytics_assets.ingest.warehouse.restated import (
     restated_by,
 )
 from analytics_assets.ingest.warehouse.standing import Standing, standing
+from analytics_assets.ingest.warehouse.view import Tables
 from analytics_assets.ingest.warehouse.views import make_views
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 
@@ -210,6 +212,8 @@ def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id
         if warehouse.has_lock:
             forget_restatements(client, report, reading.settings.restatements_days)
         make_views(client, reading.settings, pipeline.log)
+        tables = Tables(client, reading.settings, source.schema.naming)
+        write_comments(tables, pipeline.schemas[source.schema.name], report, pipeline.log)
         pipeline.standing = standing(client, reading.settings, reading.endpoint, report, pipeline.log)
     return report
 
