@@ -16,7 +16,7 @@ from analytics_assets.commands.demo_plot import print_plot
 from analytics_assets.commands.ending import CommandError, end, exit_code_of
 from analytics_assets.commands.here import enter_project, refuse_arguments
 from analytics_assets.commands.loading import WHEN_STOPPED, load_and_show, open_console
-from analytics_assets.commands.tables import Place, reach_by_day
+from analytics_assets.commands.tables import Place, summed_by_day
 from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.partitions import daily_partitions
@@ -76,8 +76,8 @@ def _demo(console: Console, url: str) -> None:
     headline = f"Loading {len(days)} days, {days[0]} to {days[-1]}, of the sandbox API\nat {url} through Dagster"
     # without the retries of a whole step: who watches a demo wants to know now
     place = load_and_show(console, settings, days, headline, dg.RetryPolicy(max_retries=0))
-    if reach := reach_by_day(settings, days):
-        print_plot(console, "Reach of all posts, day by day", reach, days)
+    if summed := summed_by_day(settings, days):
+        print_plot(console, *summed, days)
     _print_next_steps(console, place)
 
 

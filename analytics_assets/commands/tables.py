@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlt.common.schema import Schema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from rich import box
 from rich.console import Console
@@ -17,10 +16,7 @@ from rich.table import Table
 
 from analytics_assets.ingest.opening import open_warehouse, read_warehouse
 from analytics_assets.ingest.settings import Settings
-from analytics_assets.ingest.warehouse.destination import SCHEMA
-
-# columns of the posts' numbers
-_REACH = {"media_id", "metric", "value_number"}
+from analytics_assets.ingest.warehouse.view import Tables
 
 
 @dataclass(frozen=True)
@@ -53,9 +49,9 @@ def table_contents(settings: Settings) -> dict[str, TableContents]:
     """Ask the warehouse what each endpoint's table holds; a table that is not there holds nothing."""
     contents = {}
     with read_warehouse() as client:
+        tables = Tables(client, settings)
         for endpoint in settings.resolved_endpoints:
-            cursor = client.escape_column_name(_column(endpoint.cursor)) if endpoint.cursor else "NULL"
-            table = client.make_qualified_table_name(endpoint.name)
+            cursor, table = tables.column(endpoint.cursor) if endpoint.cursor else "NULL", tables.table(endpoint.name)
             try:
                 found = client.execute_sql(f"SELECT count(*), min({cursor}), max({cursor}) FROM {table}")  # noqa: S608 (names are escaped)
             except DatabaseUndefinedRelation:
@@ -67,24 +63,29 @@ def table_contents(settings: Settings) -> dict[str, TableContents]:
     return contents
 
 
-def reach_by_day(settings: Settings, days: Sequence[str]) -> dict[str, int]:
-    """Add up the reach of all posts, day by day; nothing where the settings leave out what has it."""
-    reach = dict.fromkeys(days, 0)
-    posts = next(
-        (one for one in settings.resolved_endpoints if {column.name for column in one.columns} >= _REACH), None
+def summed_by_day(settings: Settings, days: Sequence[str]) -> tuple[str, dict[str, float]] | None:
+    """Return what may be added up over all rows of a day, and by day how much it was; ``None`` where there is nothing.
+
+    Of the first endpoint that has any, it is the metric with the largest sum.
+    """
+    query = (
+        "SELECT endpoint, metric, period, day, number FROM insights_daily "
+        "WHERE adds_up = 'sum' AND number IS NOT NULL AND day >= %s AND day <= %s"
     )
-    if posts is None or posts.cursor is None:
-        return {}
     with read_warehouse() as client:
-        cursor = client.escape_column_name(_column(posts.cursor))
-        number, metric = client.escape_column_name("value_number"), client.escape_column_name("metric")
-        table = client.make_qualified_table_name(posts.name)
-        rows = client.execute_sql(f"SELECT {cursor}, {number} FROM {table} WHERE {metric} = 'reach'")  # noqa: S608 (names are escaped)
-    for moment, measured in rows or []:
-        day = f"{moment.astimezone(dt.UTC):%Y-%m-%d}" if moment else None
-        if day in reach:
-            reach[day] += int(measured or 0)
-    return reach
+        try:
+            rows = client.execute_sql(query, *(dt.date.fromisoformat(days[edge]) for edge in (0, -1))) or []
+        except DatabaseUndefinedRelation:
+            return None
+    # the view is as the last load has made it
+    places = {endpoint.name: place for place, endpoint in enumerate(settings.resolved_endpoints)}
+    sums: dict[tuple[int, str], dict[str, float]] = {}
+    for endpoint, metric, period, day, number in rows:
+        title = f"{metric}{f' ({period})' if period else ''} of {endpoint}, added up day by day"
+        sums.setdefault((places.get(endpoint, len(places)), title), dict.fromkeys(days, 0.0))[str(day)] = number
+    first = min((place for place, _ in sums), default=None)
+    of_first = [(sum(by_day.values()), title, by_day) for (place, title), by_day in sums.items() if place == first]
+    return max(of_first)[1:] if of_first else None
 
 
 def print_tables(
@@ -122,11 +123,6 @@ def print_summary(
         console.print(f"[bold]{_are(new)} new[/]\n")
     else:
         console.print("[bold]No new rows[/]: all of them were there already\n")
-
-
-def _column(name: str) -> str:
-    """Return the column as the warehouse calls it."""
-    return str(Schema(SCHEMA).naming.normalize_identifier(name))
 
 
 def _are(rows: int) -> str:

@@ -106,13 +106,14 @@ def say_how_to_merge(pipeline: WindowPipeline, source: DltSource, reading: Readi
 
     But the API forgets rows that expire, and no load ever removes one that was once read: all history is merged too.
     """
-    endpoint, warehouse, client = reading.endpoint, pipeline.warehouse, pipeline.sql_client()
+    endpoint, warehouse = reading.endpoint, pipeline.warehouse
+    tables = tables_of(source, reading, pipeline.sql_client())
     held, came = (f"{dataset}.{endpoint.name}" for dataset in (warehouse.dataset, warehouse.staging))
     merge = newer_wins(
-        merge_key=[client.escape_column_name(name) for name in _merge_key(source, reading)],
+        merge_key=[tables.column(name) for name in endpoint.merge_key],
         held=held,
         came=came,
-        restated_by=endpoint.restated_by and client.escape_column_name(endpoint.restated_by),
+        restated_by=endpoint.restated_by and tables.column(endpoint.restated_by),
         gone=warehouse.gone if reading.replaces_all else None,
     )
     source.resources[endpoint.name].apply_hints(write_disposition=merge)
@@ -123,13 +124,12 @@ def refuse_sudden_emptiness(pipeline: WindowPipeline, source: DltSource, reading
     report = reading.report()
     if report.is_empty:
         with pipeline.warehouse.sql() as client:
-            held_rows(pipeline, client, source, reading).refuse_sudden_emptiness(report)
+            HeldRows(tables_of(source, reading, client), reading.endpoint).refuse_sudden_emptiness(report)
 
 
-def held_rows(pipeline: WindowPipeline, client: SqlClientBase[Any], source: DltSource, reading: Reading) -> HeldRows:
-    """Return the rows that the table holds, to be asked for by ``client``."""
-    table = f"{pipeline.warehouse.dataset}.{reading.endpoint.name}"
-    return HeldRows(client, table, reading.endpoint, source.schema.naming)
+def tables_of(source: DltSource, reading: Reading, client: SqlClientBase[Any]) -> Tables:
+    """Return the tables as the load's queries name them, to be asked by ``client``."""
+    return Tables(client, reading.settings, source.schema.naming)
 
 
 def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> bool:
@@ -200,11 +200,13 @@ def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id
     """
     warehouse, report = pipeline.warehouse, reading.report()
     with warehouse.sql() as client:
+        tables = tables_of(source, reading, client)
         if reading.replaces_all and not report.rows_kept:
             # a full refresh of nothing: without a file dlt merges nothing, and so deletes nothing
             warehouse.empty(client, report.endpoint)
-        found = warehouse.rows_found(client, report, _merge_key(source, reading), load_id)
-        beside = held_rows(pipeline, client, source, reading).beside(report) if report.is_empty else None
+        merge_key = [tables.held(name) for name in reading.endpoint.merge_key]
+        found = warehouse.rows_found(client, report, merge_key, load_id)
+        beside = HeldRows(tables, reading.endpoint).beside(report) if report.is_empty else None
         restated = restated_by(client, report, load_id) if warehouse.has_lock else None
         report = replace(reading.report(), rows_loaded=found, rows_beside=beside, restated=restated)
         close_row(client, report, "loaded")
@@ -212,12 +214,6 @@ def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id
         if warehouse.has_lock:
             forget_restatements(client, report, reading.settings.restatements_days)
         make_views(client, reading.settings, pipeline.log)
-        tables = Tables(client, reading.settings, source.schema.naming)
         write_comments(tables, pipeline.schemas[source.schema.name], report, pipeline.log)
-        pipeline.standing = standing(client, reading.settings, reading.endpoint, report, pipeline.log)
+        pipeline.standing = standing(tables, reading.endpoint, report, pipeline.log)
     return report
-
-
-def _merge_key(source: DltSource, reading: Reading) -> list[str]:
-    """Return the columns of the merge key as the warehouse calls them."""
-    return [source.schema.naming.normalize_identifier(field) for field in reading.endpoint.merge_key]

@@ -2,16 +2,14 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
 
-from dlt.common.normalizers.naming import NamingConvention
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
-from dlt.destinations.sql_client import SqlClientBase
 
 from analytics_assets.ingest.endpoint import READ_AT, Endpoint
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.warehouse.ledger import last_empty
+from analytics_assets.ingest.warehouse.view import Tables
 from analytics_assets.ingest.window import Window
 
 _DAY = dt.timedelta(days=1)
@@ -21,11 +19,8 @@ _DAY = dt.timedelta(days=1)
 class HeldRows:
     """The rows of an endpoint that a table holds, by their cursor."""
 
-    client: SqlClientBase[Any]
-    table: str
-    """Its qualified name."""
+    tables: Tables
     endpoint: Endpoint
-    naming: NamingConvention
 
     def refuse_sudden_emptiness(self, report: WindowReport) -> None:
         """Raise ``ApiError`` (incomplete) where nothing came of what the table holds rows of.
@@ -34,7 +29,7 @@ class HeldRows:
         since they were read.
         """
         window = report.window
-        since = last_empty(self.client, report.endpoint, window) if window else None
+        since = last_empty(self.tables.client, report.endpoint, window) if window else None
         if rows := self._count(window, valid_at=report.started_at, read_since=since):
             what = f"no rows came for {window or 'all history'}, asked for twice, and the table has {rows} rows of it"
             advice = "If they are really gone, run it with accept_empty: true in the run's config"
@@ -56,19 +51,16 @@ class HeldRows:
     ) -> int:
         wanted: dict[str, dt.datetime] = {}
         if window and self.endpoint.cursor:
-            cursor = self._column(self.endpoint.cursor)
+            cursor = self.tables.column(self.endpoint.cursor)
             wanted |= {f"{cursor} >= %s": window.start, f"{cursor} < %s": window.end}
         if valid_at and self.endpoint.expires_by:
-            expires = self._column(self.endpoint.expires_by)
+            expires = self.tables.column(self.endpoint.expires_by)
             wanted[f"({expires} IS NULL OR {expires} > %s)"] = valid_at
         if read_since:
             wanted[f"{READ_AT.name} > %s"] = read_since
-        query = f"SELECT COUNT(*) FROM {self.table} WHERE {' AND '.join(['1 = 1', *wanted])}"
+        query = f"SELECT COUNT(*) FROM {self.tables.table(self.endpoint.name)} WHERE {' AND '.join(['1 = 1', *wanted])}"
         try:
-            [(rows,)] = self.client.execute_sql(query, *wanted.values()) or [(0,)]
+            [(rows,)] = self.tables.client.execute_sql(query, *wanted.values()) or [(0,)]
         except DatabaseUndefinedRelation:
             return 0
         return int(rows)
-
-    def _column(self, name: str) -> str:
-        return str(self.client.escape_column_name(self.naming.normalize_identifier(name)))

@@ -6,14 +6,11 @@ import zoneinfo
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from dlt.destinations.exceptions import DatabaseException, DatabaseUndefinedRelation
-from dlt.destinations.sql_client import SqlClientBase
 
 from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.report import WindowReport
-from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.upkeep_settings import AddsUp
 from analytics_assets.ingest.warehouse.coverage import coverage
 from analytics_assets.ingest.warehouse.view import Tables
@@ -60,18 +57,17 @@ class Standing:
     measured: Mapping[Measured, Numbers] = field(default_factory=dict)
 
 
-def standing(
-    client: SqlClientBase[Any], settings: Settings, endpoint: Endpoint, report: WindowReport, log: logging.Logger
-) -> Standing | None:
+def standing(tables: Tables, endpoint: Endpoint, report: WindowReport, log: logging.Logger) -> Standing | None:
     """Return how an endpoint stands after a load; ``None`` where the warehouse, one of these two, does not say it."""
-    now, zone = dt.datetime.now(dt.UTC), zoneinfo.ZoneInfo(settings.timezone)
+    now, zone = dt.datetime.now(dt.UTC), zoneinfo.ZoneInfo(tables.settings.timezone)
     yesterday = now.astimezone(zone).date() - _DAY
     last = (report.window.end - dt.timedelta(microseconds=1)).astimezone(zone).date() if report.window else yesterday
-    days, tables = tuple(last - number * _DAY for number in reversed(range(DAYS))), Tables(client, settings)
+    days = tuple(last - number * _DAY for number in reversed(range(DAYS)))
     if tables.kind is None:
         return None
     try:
-        known = coverage(client, settings, settings.start_date, yesterday, only=endpoint.name).get(endpoint.name, {})
+        first, name = tables.settings.start_date, endpoint.name
+        known = coverage(tables.client, tables.settings, first, yesterday, only=name).get(name, {})
         held = _held(tables, endpoint, now, Window(midnight(days[0], zone), midnight(last + _DAY, zone)))
     except DatabaseException as error:
         log.warning("%s: how its table stands is not known: %s", endpoint.name, " ".join(str(error).split()))

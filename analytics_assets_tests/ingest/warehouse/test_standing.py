@@ -10,6 +10,7 @@ import time_machine
 from analytics_assets.ingest.opening import open_pipeline, read_warehouse
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.warehouse.standing import Measured, Standing, standing
+from analytics_assets.ingest.warehouse.view import Tables
 from analytics_assets.ingest.window import Window
 from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.project import KEY, WINDOW, Project, endpoint_of, settings_of, stories
@@ -120,12 +121,13 @@ def test_what_the_warehouse_does_not_say_fails_no_load(project: Project, caplog:
     """It is said in the log; a table that is not there is none that cannot be read."""
     project.serve(rows={"stories": stories(2)})
     load(project)
-    report, settings = project.reports["stories"], settings_of("stories")
+    report = project.reports["stories"]
     with read_warehouse() as client:
+        tables = Tables(client, settings_of("stories"))
         nowhere = endpoint_of("user_insights")
-        empty = standing(client, settings, nowhere, report, logging.getLogger("test"))
+        empty = standing(tables, nowhere, report, logging.getLogger("test"))
         assert empty
         assert empty.rows == 0
         client.execute_sql("ALTER TABLE analytics.stories RENAME COLUMN expires_at TO gone")
-        assert standing(client, settings, endpoint_of("stories"), report, logging.getLogger("test")) is None
+        assert standing(tables, endpoint_of("stories"), report, logging.getLogger("test")) is None
     assert "stories: how its table stands is not known" in caplog.text
