@@ -104,6 +104,10 @@ PEER_PYTHON ?= $(BIN)/python
 bench: .venv/.installed ## Measure against the seed config and write docs/performance.md; QUICK=1 tries small sizes
 	@$(BIN)/python -m benchmarks.run --peer-python $(PEER_PYTHON) $(if $(QUICK),--quick)
 
+.PHONY: docs
+docs: .venv/.installed ## Write docs/data-dictionary.md from the endpoint table
+	@$(BIN)/python -m analytics_assets.commands.dictionary
+
 .PHONY: lint
 lint: .venv/.installed ## Check style, format, types, definitions, and that no key or local path is in a file
 	@echo "ruff check" && $(BIN)/ruff check --quiet

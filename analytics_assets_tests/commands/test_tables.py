@@ -18,12 +18,13 @@ def insight(metric: str, value: int, **more: str) -> dict[str, Any]:
 
 
 def test_the_demo_plots_what_may_be_added_up(project: Project, warehouse: Warehouse) -> None:
-    """People are not added up, however many; nor are two spans; and the largest sum of the first endpoint is shown."""
+    """People are not added up, however many; nor are spans; the largest sum of the first endpoint is shown."""
     assert warehouse
     settings = load_settings()
     assert summed_by_day(settings, DAYS) is None
     rows = [insight("reach", 500), insight("likes", 3), insight("likes", 4), insight("saves", 6)]
     first = [*rows, insight("saves", 5, period="week"), insight("likes", 99, timestamp="2025-03-04T00:00:00Z")]
+    first += [insight("views", 5, period=period) for period in ("day", "week")]
     project.serve(rows={"media_insights": first, "user_insights": [insight("impressions", 900)], "stories": stories(1)})
     project.load(None, "stories")
     assert summed_by_day(settings, DAYS) is None

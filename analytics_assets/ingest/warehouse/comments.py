@@ -78,7 +78,7 @@ def _wanted(tables: Tables, schema: Schema, report: WindowReport) -> _Comments:
     wanted = {(name, ""): text for name, text in described.items()}
     for name, table in schema.tables.items():
         for column, hints in table["columns"].items():
-            if text := DLT_COLUMNS.get(column) or hints.get("description"):
+            if text := hints.get("description") or DLT_COLUMNS.get(column):
                 wanted[name, column] = text
     wanted |= {(report.endpoint, column.name): column.description for column in report.columns}
     # no database takes this one in a text

@@ -31,7 +31,7 @@ def _columns(*columns: tuple[str, DataType, str]) -> list[TColumnSchema]:
     ]
 
 
-_REJECTED = _columns(
+REJECTED_COLUMNS = _columns(
     ("id", "text", "Digest of window, reason and row; the merge key"),
     ("reason", "text", "Column, and why its value cannot be loaded"),
     ("raw", "text", "The row as the API sent it, as JSON; *** where it repeats the key"),
@@ -98,7 +98,7 @@ def rejected_rows(pages: DltResource, rows: PageRows) -> DltResource:
         name=name,
         primary_key="id",
         write_disposition="merge",
-        columns=_REJECTED,
+        columns=REJECTED_COLUMNS,
     )
 
 

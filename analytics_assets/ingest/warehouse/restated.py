@@ -47,6 +47,13 @@ _DAY: TColumnSchema = {
     "nullable": True,
     "description": "Day of the row: that of its cursor, in the settings' `timezone`",
 }
+RESTATEMENT_COLUMNS: list[TColumnSchema] = [
+    *(
+        TColumnSchema(name=name, data_type=data_type, nullable=True, description=description)
+        for name, (data_type, description) in _COLUMNS.items()
+    ),
+    _DAY,
+]
 # The clock may be set back while a window is read.
 _CLOCK = dt.timedelta(days=1)
 # In DuckDB JSON is text, and one value can be written in several ways. This writes it in one: each place in it, in
@@ -67,11 +74,7 @@ def record_restatements(
     if not warehouse.has_lock:
         _say_none(log, warehouse.kind)
         return
-    columns: list[TColumnSchema] = [
-        {"name": name, "data_type": data_type, "nullable": True, "description": description}
-        for name, (data_type, description) in _COLUMNS.items()
-    ]
-    source.schema.update_table(new_table(RESTATEMENTS, write_disposition="append", columns=[*columns, _DAY]))
+    source.schema.update_table(new_table(RESTATEMENTS, write_disposition="append", columns=RESTATEMENT_COLUMNS))
     before_merge(destination, partial(_statements, reading, warehouse))
 
 
