@@ -88,7 +88,7 @@ def _after_ledger(state: State, scope: Scope) -> State:
     if not state.look_for_given_up:
         return state
     try:
-        found = given_up_days(scope.settings, scope.log, PATIENCE_SECONDS)
+        found = given_up_days(scope.settings, PATIENCE_SECONDS)
     except Exception as error:
         problem = explain(error)
         if problem is None:
