@@ -24,7 +24,7 @@ def as_plot(standing: Standing) -> str | None:
     lines = [
         f"| {days[0]} to {days[-1]} |  | newest | most |",
         "| --- | --- | --- | --- |",
-        _line("rows", standing.rows_by_day, days),
+        _line("rows of the day", standing.rows_by_day, days),
         *(_line(_said(what, numbers), numbers.by_day, days) for what, numbers in measured[:_MOST_LINES]),
     ]
     return "\n".join(lines)

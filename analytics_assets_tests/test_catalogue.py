@@ -172,5 +172,5 @@ def test_what_is_looked_at_each_day_comes_first(project: Project) -> None:
     assert figures["missing"] == f"{yesterday - dt.timedelta(days=3)} to {yesterday - dt.timedelta(days=1)}"
     assert figures["next_expiry"] == int(soon.timestamp())
     _, _, line, likes = figures["last_30_days"].splitlines()
-    assert line == f"| rows | `{'·' * 29}█` | 3 | 3 |"
+    assert line == f"| rows of the day | `{'·' * 29}█` | 3 | 3 |"
     assert likes == f"| like_count, the largest of one | `{'·' * 29}█` | 2 | 2 |"

@@ -27,7 +27,7 @@ def test_each_line_says_what_it_is() -> None:
     assert plot.splitlines() == [
         "| 2025-03-01 to 2025-03-04 |  | newest | most |",
         "| --- | --- | --- | --- |",
-        "| rows | `·█··` | 3 | 3 |",
+        "| rows of the day | `·█··` | 3 | 3 |",
         "| likes (week), added up | `·█▇·` | 7 | 9 |",
         "| a\\|b &lt;c> | `·█··` | 0.1235 | 0.1235 |",
         "| reach (day), the largest of one | `·█··` | 1,234 | 1,234 |",
