@@ -11,10 +11,12 @@ from dlt.destinations.exceptions import DatabaseException
 
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.warehouse.ledger import LEDGER
+from analytics_assets.ingest.warehouse.restated import RESTATEMENTS
 from analytics_assets.ingest.warehouse.view import Tables
 
 DESCRIPTIONS = {
     LEDGER: "One row per endpoint, window and run: what was asked, what came, what was kept, and how it ended",
+    RESTATEMENTS: "One row per number that a load has changed: what it was, what it is now, and when that was seen",
 }
 """What the tables beside the data are."""
 DLT_COLUMNS = {
