@@ -40,9 +40,8 @@ def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single
     ``single``: the load was of one partition. Each day shows the figures of its range, except ``day_metadata``.
     """
     reports = [part.report for part in loaded]
-    undeclared = undeclared_rows(reports)
+    undeclared, restated = undeclared_rows(reports), [r.restated for r in reports]
     preview = next((r.preview for r in reports if r.preview), None)
-    restated = [r.restated for r in reports]
     totals, reduced = [r.total for r in reports], [str(r.portion) for r in reports]
     # as the UI shows them: first what is looked at each day, then how it came about
     values: dict[str, Any] = {

@@ -164,10 +164,14 @@ def test_what_is_looked_at_each_day_comes_first(project: Project) -> None:
     rows = [{**row, "expires_at": f"{soon:%Y-%m-%dT%H:%M:%SZ}"} for row in stories(3, f"{yesterday}")]
     project.serve(rows={"stories": rows})
     (made,) = project.materialize(day=f"{yesterday}").asset_materializations_for_node("stories")
-    names = ["rows", "last_proven_day", "missing_days", "missing", "next_expiry", "last_30_days", "dagster/row_count"]
+    names = [
+        *("rows", "restated", "last_proven_day", "missing_days", "missing", "next_expiry", "last_30_days"),
+        "dagster/row_count",
+    ]
     assert list(made.metadata)[: len(names)] == names
     figures = {name: made.metadata[name].value for name in names}
     assert (figures["rows"], figures["missing_days"], figures["dagster/row_count"]) == (3, 3, 3)
+    assert figures["restated"] == 0
     assert figures["last_proven_day"] == str(yesterday)
     assert figures["missing"] == f"{yesterday - dt.timedelta(days=3)} to {yesterday - dt.timedelta(days=1)}"
     assert figures["next_expiry"] == int(soon.timestamp())
