@@ -42,6 +42,16 @@ def test_the_figures_are_those_of_the_wire(project: Project, waits: list[float])
     assert figures["asked"] == {"since": "2025-03-01T00:00:00Z", "until": "2025-03-02T00:00:00Z"}
 
 
+def test_the_numbers_that_changed_come_second(project: Project) -> None:
+    """Behind the rows, as a number that Dagster can plot."""
+    sandbox = project.serve(rows={"stories": stories(3)})
+    project.materialize()
+    sandbox.rows["stories"] = [{**row, "like_count": 9} for row in stories(3)]
+    (made,) = project.materialize().asset_materializations_for_node("stories")
+    assert [name for name in made.metadata if "/" not in name][:2] == ["rows", "restated"]
+    assert made.metadata["restated"].value == 3
+
+
 def test_the_table_that_is_named_exists(project: Project) -> None:
     """`dagster/table_name` can be selected from in the file that `destination` names."""
     project.serve(rows={"stories": stories(3)})

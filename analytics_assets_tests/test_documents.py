@@ -206,7 +206,7 @@ def test_operations_on_postgres(project: Project, postgres: Postgres, monkeypatc
     monkeypatch.setenv("WAREHOUSE", postgres.url)
     run([backup], project, **{example: postgres.url})
     postgres.execute("DELETE FROM analytics.stories")
-    postgres.execute("DROP TABLE analytics._analytics_windows")
+    postgres.execute("DROP TABLE analytics._analytics_windows CASCADE")
     run([restore], project)
     assert len(postgres.table("stories")) == 5
     # the next load goes on as if nothing had been

@@ -10,10 +10,12 @@ import time_machine
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from analytics_assets.ingest import load as loading
-from analytics_assets.ingest.warehouse.restated import RESTATEMENTS
+from analytics_assets.ingest.opening import open_pipeline
+from analytics_assets.ingest.source import build_source
+from analytics_assets.ingest.warehouse.restated import RESTATEMENTS, record_restatements
 from analytics_assets.ingest.window import Window
 from analytics_assets.sandbox.shape import Shape
-from analytics_assets_tests.project import KEY, WINDOW, Project, Row
+from analytics_assets_tests.project import KEY, WINDOW, Project, Row, endpoint_of, settings_of, stories
 from analytics_assets_tests.warehouses import Warehouse, change
 
 NAME = "media_insights"
@@ -222,3 +224,21 @@ def test_a_warehouse_of_an_older_version_gets_the_table(project: Project, wareho
     change(warehouse, "DELETE FROM analytics._dlt_version")
     assert loaded(project, [row(2)]) == [1]
     assert recorded(warehouse, "new_value") == [("2",)]
+
+
+def test_other_warehouses_record_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says so once, not for each endpoint; the rows arrive, and no figure is claimed."""
+    monkeypatch.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "sqlalchemy")
+    monkeypatch.setenv("DESTINATION__WAREHOUSE__CREDENTIALS", f"sqlite:///{project.path}/warehouse.db")
+    caplog.set_level("INFO", "analytics_assets")
+    project.serve(rows={"stories": stories(2)})
+    report = project.load()
+    assert (report.rows_loaded, report.restated) == (2, None)
+    source, reading = build_source(endpoint_of(NAME), settings_of(NAME), WINDOW)
+    with open_pipeline(reading) as pipeline:
+        record_restatements(pipeline.destination, pipeline.warehouse, source, reading, pipeline.log)
+    assert RESTATEMENTS not in source.schema.tables
+    said = [record.getMessage() for record in caplog.records if "restatements" in record.getMessage()]
+    assert said == ["no restatements are recorded in sqlalchemy: that needs DuckDB or PostgreSQL"]
