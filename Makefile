@@ -81,6 +81,10 @@ FILE ?= capture.json
 record: .venv/.installed ## Write what the configured API answers for a day, without key and data: make record DAY=2025-01-03 ENDPOINT=stories
 	@DAY="$(DAY)" ENDPOINT="$(ENDPOINT)" PAGE_SIZE="$(PAGE_SIZE)" FILE="$(FILE)" $(BIN)/python -m analytics_assets.commands.record
 
+.PHONY: report
+report: .venv/.installed ## Write insights_report.html from what is in the warehouse: which days are there, what was measured
+	@$(BIN)/python -m analytics_assets.commands.report
+
 .PHONY: test
 test: .venv/.installed ## Run the tests; ARGS="-k name" goes to pytest, REQUIRE_ALL=1 forbids skips
 	@# Three on two cores: a third of the time that tests take is waiting for servers and other processes.
@@ -97,6 +101,15 @@ $(DIRECTUS)/node_modules/.package-lock.json: $(DIRECTUS)/package-lock.json
 
 .PHONY: directus
 directus: $(DIRECTUS)/node_modules/.package-lock.json ## Install the server of somebody else that a test starts; needs npm
+
+AXE := analytics_assets_tests/ui/axe
+$(AXE)/node_modules/.package-lock.json: $(AXE)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed: apt-get install nodejs npm"; exit 1; }
+	@npm ci --prefix $(AXE) --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
+.PHONY: axe
+axe: $(AXE)/node_modules/.package-lock.json ## Install what a test looks for contrast and labels of the report with; needs npm
 
 # A Python that has airbyte-cdk or singer-sdk, whose pins are not ours.
 PEER_PYTHON ?= $(BIN)/python

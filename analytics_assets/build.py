@@ -9,9 +9,10 @@ from analytics_assets.alerts.sensor import alerts
 from analytics_assets.assets import STEP_RETRIES, build_asset
 from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.key import key_end
-from analytics_assets.ingest.warehouse.destination import settings_to_doubt
+from analytics_assets.ingest.warehouse.destination import HAS_LOCK, destination_kind, settings_to_doubt
 from analytics_assets.jobs import check_connection, estimate, load_all
 from analytics_assets.partitions import daily_partitions
+from analytics_assets.report.asset import build_report
 from analytics_assets.resources import described_api
 from analytics_assets.schedules import connection_check, daily_load
 from analytics_assets.sensors.gaps import gap_filler
@@ -34,7 +35,10 @@ def build_definitions(
     if end := key_end(settings):
         _LOG.warning(end)
     partitions = daily_partitions(settings)
-    assets = [build_asset(endpoint, settings, partitions, retry_policy) for endpoint in settings.resolved_endpoints]
+    loads = [build_asset(endpoint, settings, partitions, retry_policy) for endpoint in settings.resolved_endpoints]
+    # what it asks is tried with these two kinds of warehouse, and a load is not to fail for a picture of it
+    report = [build_report(settings)] if destination_kind() in HAS_LOCK else []
+    assets = [*loads, *report]
     looks = [one for one in (new_stories(settings), gap_filler(settings)) if one]
     return dg.Definitions(
         assets=assets,

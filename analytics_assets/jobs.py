@@ -11,7 +11,7 @@ from analytics_assets.translator import GROUP
 load_all = dg.define_asset_job(
     "load_all",
     selection=dg.AssetSelection.groups(GROUP),
-    description="Load every endpoint for one day, or for a range of days in one run.",
+    description="Load every endpoint for one day, or for a range of days in one run, and write the report.",
 )
 
 

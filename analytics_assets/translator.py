@@ -16,12 +16,12 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from dagster_embedded_elt.dlt import DagsterDltResource, DagsterDltTranslator
 
-__all__ = ["GROUP", "DltLoader", "EndpointTranslator", "column_schema"]
+__all__ = ["GROUP", "OWNER", "DltLoader", "EndpointTranslator", "column_schema"]
 
 GROUP = "social_analytics"
 # of what an endpoint is; settings may change it. Dagster's own references to code are a beta, and paths of a machine
 _HERE = "analytics_assets/ingest/endpoints.py"
-_OWNER = "team:analytics"
+OWNER = "team:analytics"
 _DOCS = "https://dlthub.com/docs/dlt-ecosystem/verified-sources/rest_api/basic"
 
 
@@ -50,7 +50,7 @@ class EndpointTranslator(DagsterDltTranslator):
             key=dg.AssetKey(endpoint.name),
             description=endpoint.description,
             group_name=GROUP,
-            owners=[_OWNER],
+            owners=[OWNER],
             kinds={"dlt", destination_kind()},
             tags={"source": "social_analytics_api"},
             metadata={

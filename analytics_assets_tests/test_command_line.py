@@ -95,7 +95,8 @@ def test_dg_lists_the_definitions() -> None:
         check=True,
     )
     listed = json.loads(found.stdout)
-    assert {asset["asset_key"] for asset in listed["assets"]} == {endpoint.name for endpoint in ENDPOINTS}
+    names = {endpoint.name for endpoint in ENDPOINTS}
+    assert {asset["asset_key"] for asset in listed["assets"]} == {"insights_report", *names}
     assert {job["name"] for job in listed["jobs"]} >= {"load_all", "check_connection", "estimate"}
     assert [schedule["name"] for schedule in listed["schedules"]] == ["daily_load"]
 

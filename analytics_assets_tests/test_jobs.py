@@ -19,11 +19,12 @@ def _check(project: Project) -> tuple[dg.ExecuteInProcessResult, list[str]]:
     return result, [entry.user_message for entry in instance.all_logs(result.run_id)]
 
 
-def test_load_all_is_every_endpoint() -> None:
+def test_load_all_is_every_endpoint_and_the_report() -> None:
     """The job selects the whole group."""
     job = build_definitions().resolve_job_def("load_all")
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == {
-        endpoint.name for endpoint in ENDPOINTS
+        "insights_report",
+        *(endpoint.name for endpoint in ENDPOINTS),
     }
 
 

@@ -44,6 +44,7 @@ def test_the_settings_table_is_complete() -> None:
         "ingest/probe/",
         "ingest/table/",
         "ingest/warehouse/",
+        "report/",
     ],
 )
 def test_the_layout_names_every_file(package: str) -> None:

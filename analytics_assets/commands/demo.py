@@ -20,6 +20,7 @@ from analytics_assets.commands.tables import Place, summed_by_day
 from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.partitions import daily_partitions
+from analytics_assets.report.place import report_name, report_path
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.dialect import sandbox_of
 from analytics_assets.sandbox.server import SandboxServer
@@ -91,6 +92,9 @@ def _print_next_steps(console: Console, place: Place) -> None:
     console.print("  Look into the tables, with .venv activated:")
     console.print(f"    {escape(query)}", soft_wrap=True)
     console.print("  README.md says how to point it at your vendor and at another warehouse")
+    if (report := report_path()).is_file():
+        # where a terminal knows links, the name is one
+        console.print(f"  The report: [link={report.as_uri()}]{escape(report_name())}[/]", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -45,9 +45,10 @@ def test_everything_arrives_and_only_once(project: Project) -> None:
     assert str(project.path) not in first.stdout
     lines = [line for line in first.stdout.splitlines() if line.strip()]
     assert lines[0] == f"Loading 30 days, {days[0]} to {days[1]}, of the sandbox API"
-    assert lines[-1].strip() == "README.md says how to point it at your vendor and at another warehouse"
+    assert lines[-1].strip() == "The report: insights_report.html"
+    assert "All of it is there" in (project.path / "insights_report.html").read_text()
     # what is loaded, a line for each, the table with its head, where it is, the plot, and what to do next
-    assert len(lines) == 2 + len(there) + (2 + len(there)) + 2 + 8 + 5
+    assert len(lines) == 2 + len(there) + (2 + len(there)) + 2 + 8 + 6
 
     second = demo()
     assert (second.returncode, second.stderr) == (0, "")
