@@ -95,7 +95,7 @@ class UpkeepSettings(BaseModel):
 
     @field_validator("metrics", "bounds", mode="before")
     @classmethod
-    def _from_variable(cls, value: object) -> object:
+    def _metrics_from_variable(cls, value: object) -> object:
         """Accept the JSON object that an environment variable has to be."""
         return read_json(value, dict, 'a JSON object, such as {"reach": "unique"}') if isinstance(value, str) else value
 

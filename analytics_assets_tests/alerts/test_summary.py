@@ -51,7 +51,6 @@ def test_it_says_that_all_is_there_once(
     due(watch)
     watch.ticks()
     assert receiver.texts == ["The one window of 2025-03-04 proven, 1,234 rows, 0 restated."]
-    change(warehouse, "ALTER TABLE analytics._analytics_windows ADD COLUMN restated bigint")
     change(warehouse, "UPDATE analytics._analytics_windows SET restated = 56")
     with read_warehouse() as client:
         found = day_in_warehouse(client, load_settings(), YESTERDAY)

@@ -12,6 +12,7 @@ from analytics_assets.ingest.endpoint_settings import EndpointSettings
 from analytics_assets.ingest.key import load_key
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.source import build_source
+from analytics_assets.ingest.upkeep_settings import METRICS
 from analytics_assets_tests.project import KEY, WINDOW, Project, endpoint_of, reload_settings, stories
 
 # environment text, and what it means
@@ -55,6 +56,17 @@ VALUES: dict[str, tuple[str, object]] = {
     "max_window_days": ("7", 7),
     "start_date": ("2024-02-29", dt.date(2024, 2, 29)),
     "timezone": ("America/New_York", "America/New_York"),
+    "daily_cron": ("30 4 * * *", "30 4 * * *"),
+    "check_cron": ("5 * * * *", "5 * * * *"),
+    "summary_cron": ("0 7 * * 1-5", "0 7 * * 1-5"),
+    "stories_minutes": ("20", 20),
+    "gap_days": ("31", 31),
+    "gap_tries": ("5", 5),
+    "insights_after_hours": ("12", 12),
+    "restatements_days": ("90", 90),
+    "metrics": ('{"reach": "sum", "reposts": "sum"}', {**METRICS, "reach": "sum", "reposts": "sum"}),
+    "bounds": ('{"reach": [1, 9.5]}', {"reach": (1.0, 9.5)}),
+    "dagster_url": ("https://dagster.example.com", "https://dagster.example.com"),
 }
 
 # what has a meaning only with oauth2: what belongs to it, and the value in TOML
@@ -86,6 +98,10 @@ WRONG = {
     "new_columns": "perhaps",
     "start_date": "yesterday",
     "timezone": "Mars/Olympus",
+    "daily_cron": "every morning",
+    "stories_minutes": "0",
+    "metrics": '{"reach": "average"}',
+    "bounds": '{"reach": [9, 1]}',
 }
 
 
@@ -109,8 +125,9 @@ def test_defaults_yield_to_the_file_and_the_file_to_the_environment(project: Pro
     default = Settings().model_dump()[name]
     assert getattr(load_settings(), name) == default != value
     in_toml = value if isinstance(value, bool | int | float) else f'"{text}"'
-    toml = {"extra_params": '{ v = "2" }', "allow_http": "true", "shrink_on": text}.get(name, in_toml)
-    _set_in_file(project, "config.toml", f"{name} = {toml}")
+    tables = {"metrics": '{ reach = "sum", reposts = "sum" }', "bounds": "{ reach = [1, 9.5] }"}
+    toml = tables | {"extra_params": '{ v = "2" }', "allow_http": "true", "shrink_on": text}
+    _set_in_file(project, "config.toml", f"{name} = {toml.get(name, in_toml)}")
     assert getattr(load_settings(), name) == value
     project.configure(**{name: default})
     assert getattr(load_settings(), name) == default
