@@ -1,5 +1,8 @@
 """Whether the automation waits: an endpoint whose key was refused is not asked again until the check is fine."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import dagster as dg
 
 from analytics_assets.ingest.errors import explain
@@ -9,6 +12,7 @@ from analytics_assets.ingest.warehouse.coverage import Coverage, DayOfEndpoint
 from analytics_assets.ingest.warehouse.gaps import refused
 from analytics_assets.runs import fine_at
 
+T = TypeVar("T")
 PATIENCE_SECONDS = 10.0
 """How long a tick waits for a warehouse that is being written."""
 
@@ -19,8 +23,13 @@ class CannotTellError(Exception):
 
 def known(settings: Settings) -> Coverage:
     """Return what the ledger says of each day; raises ``CannotTellError`` where it cannot be read within seconds."""
+    return in_words(lambda: known_days(settings, PATIENCE_SECONDS))
+
+
+def in_words(read: Callable[[], T]) -> T:
+    """Return what is read of the ledger; raises ``CannotTellError`` where that fails for a cause that has words."""
     try:
-        return known_days(settings, PATIENCE_SECONDS)
+        return read()
     except Exception as error:
         problem = explain(error)
         if problem is None:

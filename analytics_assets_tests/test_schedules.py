@@ -70,6 +70,16 @@ def test_each_day_is_asked_for_once_over_a_change_of_the_clocks(project: Project
     assert asked == [str(day - dt.timedelta(days=1)) for day in days]
 
 
+@pytest.mark.parametrize("fold", [0, 1])
+def test_an_hour_that_comes_twice_asks_for_one_run(project: Project, fold: int) -> None:
+    """Both ticks of the night in which the clocks go back have one run key, so Dagster makes one run of them."""
+    project.configure(timezone="Europe/Berlin", daily_cron="30 2 * * *")
+    moment = dt.datetime(2025, 10, 26, 2, 30, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"), fold=fold)
+    request = _tick(moment.astimezone(dt.UTC).isoformat(), "UTC")
+    assert isinstance(request, dg.RunRequest)
+    assert (request.partition_key, request.run_key) == ("2025-10-25", "2025-10-25")
+
+
 @pytest.mark.parametrize("name", ["daily_cron", "check_cron"])
 def test_a_cron_that_is_none_is_refused_in_words(project: Project, name: str) -> None:
     """When the definitions are built, and not as a schedule that never runs."""

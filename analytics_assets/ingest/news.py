@@ -8,12 +8,15 @@ from typing import Any
 
 from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.fields import values_at
-from analytics_assets.ingest.questions.asker import Asker, Page
+from analytics_assets.ingest.questions.asker import Asker, Page, known_by
 from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.table.unnest import unnested
 from analytics_assets.ingest.table.values import typed_column
 from analytics_assets.ingest.window import Window
 
 _SECOND = dt.timedelta(seconds=1)
+# The daemon gives a tick a minute.
+_PATIENCE = {"connect_timeout": 5.0, "read_timeout": 10.0, "response_timeout": 20.0}
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ def look(endpoint: Endpoint, settings: Settings, known: Known, now: dt.datetime)
 
     Where there are more rows than a page has, their number tells; where the API does not say it, a full page is news.
     """
-    page = Asker(endpoint, settings).page(Window(known.newest, now + _SECOND))
+    hasty = settings.model_copy(update={name: min(getattr(settings, name), most) for name, most in _PATIENCE.items()})
+    page = Asker(endpoint, hasty, most_again=0).page(Window(known.newest, now + _SECOND))
     came = {one: at for one, at in page.moments.items() if at >= known.newest}
     fresh = {one for one, at in came.items() if at > known.newest or _digest(one) not in known.ids}
     is_full = len(page.rows) >= page.limit
@@ -68,6 +72,8 @@ def _nearest(endpoint: Endpoint, page: Page, fresh: set[str], now: dt.datetime) 
     """Return when the first of the new rows expires that has not done so."""
     if endpoint.expires_by is None:
         return None
-    rows = [row for row, one in zip(page.rows, page.ids, strict=True) if isinstance(row, dict) and one in fresh]
+    found = unnested(page.rows, endpoint.unnest)[0] if endpoint.unnest else page.rows
+    key = tuple(endpoint.column(name).field for name in endpoint.merge_key)
+    rows = [row for row in found if isinstance(row, dict) and fresh.intersection(known_by([row], key))]
     column, _ = typed_column(values_at(endpoint.column(endpoint.expires_by).field, rows), "timestamp")
     return min((at for at in column.to_pylist() if at and at > now), default=None)

@@ -16,7 +16,7 @@ from analytics_assets.ingest.departures import tell_secrets_once
 from analytics_assets.ingest.load import PIPELINE, WindowPipeline
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.settings import Settings
-from analytics_assets.ingest.warehouse.coverage import Coverage, coverage, unknown
+from analytics_assets.ingest.warehouse.coverage import Coverage, coverage, requests_a_day, unknown
 from analytics_assets.ingest.warehouse.destination import DATASET, open_destination
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 from analytics_assets.ingest.workdir import working_directory
@@ -53,6 +53,15 @@ def known_days(settings: Settings, patience: float) -> Coverage:
             return unknown(settings, settings.start_date, today)
         with warehouse.writer(patience), warehouse.sql() as client:
             return coverage(client, settings, settings.start_date, today)
+
+
+def requests_of_a_day(settings: Settings, patience: float) -> float:
+    """Return how many requests a day of all endpoints takes, 0 where none was loaded; raises as ``known_days`` does."""
+    with open_warehouse() as warehouse:
+        if not warehouse.is_there:
+            return 0
+        with warehouse.writer(patience), warehouse.sql() as client:
+            return requests_a_day(client, settings)
 
 
 @contextlib.contextmanager

@@ -5,9 +5,9 @@ import datetime as dt
 import dagster as dg
 
 from analytics_assets import pause
-from analytics_assets.ingest.opening import read_warehouse
+from analytics_assets.ingest.opening import requests_of_a_day
 from analytics_assets.ingest.settings import Settings
-from analytics_assets.ingest.warehouse.coverage import Coverage, requests_a_day
+from analytics_assets.ingest.warehouse.coverage import Coverage
 from analytics_assets.ingest.warehouse.gaps import Gap, days_within_budget, given_up, grouped, wanted
 from analytics_assets.jobs import load_all
 from analytics_assets.runs import PRIORITY, days_under_way, fine_at, request
@@ -62,9 +62,8 @@ def _gaps(instance: dg.DagsterInstance, settings: Settings, known: Coverage) -> 
     ]
     if not days or not settings.max_requests_per_second:
         return grouped(days, settings.gap_days)
-    with read_warehouse(patience=pause.PATIENCE_SECONDS) as client:
-        most = days_within_budget(settings, requests_a_day(client, settings), 60 * _MINUTES)
-    return grouped(days, most)
+    requests = pause.in_words(lambda: requests_of_a_day(settings, pause.PATIENCE_SECONDS))
+    return grouped(days, days_within_budget(settings, requests, 60 * _MINUTES))
 
 
 def _nothing(known: Coverage, settings: Settings) -> str:

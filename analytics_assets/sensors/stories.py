@@ -16,6 +16,7 @@ from analytics_assets.ingest.errors import explain, is_lasting
 from analytics_assets.ingest.news import Known, look
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.warehouse.coverage import Coverage
+from analytics_assets.ingest.warehouse.gaps import newest_try
 from analytics_assets.jobs import load_all
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets.runs import NOT_ENDED, PRIORITY, newest_of, raise_priority, request
@@ -178,6 +179,5 @@ def _may_be_repeated(instance: dg.DagsterInstance, known: Coverage, names: list[
     run = newest_of(instance, NAME)
     if run is None or run.status is not dg.DagsterRunStatus.FAILURE:
         return False
-    tried = [one for name in names for one in known[name].values() if one.tried_at]
-    newest = max(tried, key=lambda one: str(one.tried_at), default=None)
+    newest = newest_try(one for name in names for one in known[name].values())
     return newest is None or not is_lasting(newest.reason or "")

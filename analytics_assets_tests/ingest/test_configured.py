@@ -100,7 +100,7 @@ WRONG = {
     "timezone": "Mars/Olympus",
     "daily_cron": "every morning",
     "stories_minutes": "0",
-    "metrics": '{"reach": "average"}',
+    "metrics": "reach",
     "bounds": '{"reach": [9, 1]}',
 }
 

@@ -97,10 +97,21 @@ def test_the_first_of_the_new_rows_to_expire_is_told(project: Project) -> None:
     assert looked(Known(NOON + 10 * MINUTE, ids("s3"))).expires is None
 
 
-def test_an_api_that_fails_is_not_asked_again(project: Project) -> None:
-    """The next look is the retry."""
-    sandbox = project.serve(faults=[Fault("status", status=503)])
-    with pytest.raises(Exception, match="503"):
+def test_rows_of_a_list_within_items_expire_as_well(project: Project) -> None:
+    """What a row is known by stands in the item around it and in the element."""
+    elements = [{"n": 1, "timestamp": "2025-03-01T12:05:00Z", "expires_at": "2025-03-01T15:00:00Z"}]
+    project.serve(rows={"stories": [{"id": "s1", "timestamp": "2025-03-01T12:05:00Z", "values": elements}]})
+    project.write("config.toml", '[analytics_api.endpoints.stories]\nunnest = "values"\nid = ["id", "n"]\n')
+    project.configure(endpoints__stories__columns={"n": "bigint", "timestamp": {"from": "values.timestamp"}})
+    news = looked(Known(NOON))
+    assert (news.is_new, news.expires) == (True, dt.datetime(2025, 3, 1, 15, tzinfo=dt.UTC))
+
+
+@pytest.mark.parametrize("status", [503, 429])
+def test_an_api_that_fails_is_not_asked_again(project: Project, status: int) -> None:
+    """The next look is the retry, also where the API asks for patience."""
+    sandbox = project.serve(faults=[Fault("status", status=status)])
+    with pytest.raises(Exception, match=str(status)):
         looked(Known(NOON))
     assert len(sandbox.requests) == 1
 

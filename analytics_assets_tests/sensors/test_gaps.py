@@ -9,6 +9,7 @@ import pytest
 import time_machine
 
 from analytics_assets import pause
+from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.window import Window
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.project import Project
@@ -93,6 +94,25 @@ def test_a_warehouse_that_is_written_is_a_tick_later(
         assert ticks.skipped.startswith("the ledger cannot be read now: warehouse busy: waited 0.2 s")
         # a day is better asked for twice
         assert len(ticks.schedule("daily_load", MORNING)) == 1
+
+
+def test_the_pace_is_looked_up_with_the_same_patience(
+    project: Project, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is bounded, the ledger is asked a second time: that makes no file, and a tick does not fail for it."""
+    project.configure(max_requests_per_second=1)
+    ticks.definitions = Ticks(ticks.instance).definitions
+    assert ticks.sensor(GAPS)
+    assert not (project.path / "warehouse.duckdb").exists()
+    project.serve()
+    project.load()
+    known = pause.known(load_settings())
+    monkeypatch.setattr(pause, "known", lambda _: known)
+    monkeypatch.setattr(pause, "PATIENCE_SECONDS", 0.2)
+    with filelock.FileLock(project.path / "warehouse.duckdb.lock"):
+        assert ticks.sensor(GAPS) == []
+        assert ticks.skipped.startswith("the ledger cannot be read now: warehouse busy: waited 0.2 s")
+    assert ticks.sensor(GAPS)
 
 
 def test_a_refused_key_pauses_what_it_is_refused_for(

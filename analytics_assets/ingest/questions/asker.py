@@ -75,13 +75,14 @@ class OnePage(OffsetWalk):
 class Asker:
     """Asks an endpoint for single pages, one after the other.
 
-    Only a 429 is asked again, twice in all: other runs may be using up the API's pace, which says nothing of the
-    settings. Raises ``SettingError`` when no key is set, or one that is no secret.
+    Only a 429 is asked again, ``most_again`` times in all: other runs may be using up the API's pace, which says
+    nothing of the settings. Raises ``SettingError`` when no key is set, or one that is no secret.
     """
 
-    def __init__(self, endpoint: Endpoint, settings: Settings) -> None:
+    def __init__(self, endpoint: Endpoint, settings: Settings, *, most_again: int = _MOST_ASKED_AGAIN) -> None:
         self.endpoint = endpoint
         self.settings = settings
+        self._most_again = most_again
         self.counts = WireCounts()
         asked = {
             "max_retries": 0,
@@ -138,7 +139,7 @@ class Asker:
         if not (isinstance(response, ApiResponse) and response.has_nothing):
             response.raise_for_status()
         pages.take(response)
-        ids = _known_by(walk.rows, self.endpoint.item_key)
+        ids = known_by(walk.rows, self.endpoint.item_key)
         moments, strays = self._moments(walk.rows, window)
         return Page(window, asked, limit, walk.rows, walk.total, ids, moments, strays)
 
@@ -151,7 +152,7 @@ class Asker:
         rows = [row for row in found if isinstance(row, dict)]
         column, _ = typed_column(values_at(endpoint.column(endpoint.cursor).field, rows), "timestamp")
         Cursor(self.settings, window).inside(pa.chunked_array([column]), kept)
-        ids = _known_by(rows, tuple(endpoint.column(name).field for name in endpoint.merge_key))
+        ids = known_by(rows, tuple(endpoint.column(name).field for name in endpoint.merge_key))
         return {one: at for one, at in zip(ids, column.to_pylist(), strict=True) if at}, kept.strays
 
     def _place(self, limit: int, offset: int) -> dict[str, str | int]:
@@ -163,7 +164,7 @@ class Asker:
         return place | ({settings.page_param: settings.first_page} if settings.pagination == "page" else {})
 
     def _may_pass(self, error: BaseException) -> bool:
-        if self.counts.retries >= _MOST_ASKED_AGAIN or not any(isinstance(one, RefusedError) for one in causes(error)):
+        if self.counts.retries >= self._most_again or not any(isinstance(one, RefusedError) for one in causes(error)):
             return False
         self.counts.retry()
         self._open()
@@ -204,7 +205,7 @@ class Seen:
         return bool(set(behind.ids).difference(self.page.ids))
 
 
-def _known_by(rows: list[Any], key: tuple[str, ...]) -> list[str]:
+def known_by(rows: list[Any], key: tuple[str, ...]) -> list[str]:
     """Return what each row is known by: the values of its key, or all of it."""
     return [
         str([value_at(path, row) for path in key]) if key and isinstance(row, dict) else written(row) for row in rows

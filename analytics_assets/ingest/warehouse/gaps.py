@@ -5,6 +5,7 @@ What belongs here: decisions over what ``coverage.py`` knows. Who asks for runs 
 
 import datetime as dt
 import math
+import re
 import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from analytics_assets.ingest.window import midnight
 
 _DAY = dt.timedelta(days=1)
 _HOUR = dt.timedelta(hours=1)
-# Until then a day that has ended is the daily load's.
-_CHANCE = 6 * _HOUR
+# So long after its time, a day that has ended is the daily load's.
+_CHANCE = 5 * _HOUR
 _KEY_REFUSED = "key refused"
 
 
@@ -55,9 +56,8 @@ def refused(coverage: Coverage, fine_at: dt.datetime | None) -> Mapping[str, Day
     """
     found = {}
     for endpoint, days in coverage.items():
-        tried = [one for one in days.values() if one.tried_at]
         loaded = [one.loaded_at for one in days.values() if one.loaded_at]
-        newest = max(tried, key=lambda one: str(one.tried_at), default=None)
+        newest = newest_try(days.values())
         if newest and newest.tried_at and (newest.reason or "").startswith(_KEY_REFUSED):
             since = max([*loaded, *([fine_at] if fine_at else [])], default=None)
             if since is None or newest.tried_at > since:
@@ -65,15 +65,22 @@ def refused(coverage: Coverage, fine_at: dt.datetime | None) -> Mapping[str, Day
     return found
 
 
+def newest_try(days: Iterable[DayOfEndpoint]) -> DayOfEndpoint | None:
+    """Return the day whose load failed last."""
+    tried = {one.tried_at: one for one in days if one.tried_at}
+    return tried[max(tried)] if tried else None
+
+
 def wanted(
     coverage: Coverage, settings: Settings, now: dt.datetime, fine_at: dt.datetime | None
 ) -> list[DayOfEndpoint]:
     """Return the days that are over, not proven, and to be tried now: newest first.
 
-    One that failed waits an hour, then two, then four; one that failed for a lasting cause waits until its endpoint was
-    loaded, or the connection check was fine, after that.
+    Of an endpoint that is read whole it is the newest alone. One that failed waits an hour, then two, then four; one
+    that failed for a lasting cause waits until its endpoint was loaded, or the connection check was fine, after that.
     """
-    zone = zoneinfo.ZoneInfo(settings.timezone)
+    zone, chance = zoneinfo.ZoneInfo(settings.timezone), _time_of(settings.daily_cron) + _CHANCE
+    whole = {one.name for one in settings.resolved_endpoints if not settings.of(one).has_window}
     loaded = {
         name: max([one.loaded_at for one in days.values() if one.loaded_at], default=None)
         for name, days in coverage.items()
@@ -83,25 +90,32 @@ def wanted(
         for one in _days(coverage)
         if one.state != "proven"
         and one.tries < settings.gap_tries
-        and now >= midnight(one.day + _DAY, zone) + _CHANCE
+        and now >= midnight(one.day + _DAY, zone) + chance
         and _may_be_tried(one, now, max(filter(None, [loaded[one.endpoint], fine_at]), default=None))
     ]
-    return sorted(found, key=lambda one: one.day, reverse=True)
+    newest = {one.endpoint: one for one in sorted(found, key=lambda one: one.day)}
+    rest = [one for one in found if one.endpoint not in whole or one is newest[one.endpoint]]
+    return sorted(rest, key=lambda one: one.day, reverse=True)
 
 
 def grouped(days: Iterable[DayOfEndpoint], most_days: int) -> list[Gap]:
-    """Put consecutive days of the same endpoints together, newest first, ``most_days`` in all."""
-    endpoints: dict[dt.date, tuple[str, ...]] = {}
+    """Put consecutive days of the same endpoints together, newest first, ``most_days`` in all.
+
+    A day that has failed stands alone: in one window with others it would take them down again.
+    """
+    wanted_by: dict[dt.date, list[DayOfEndpoint]] = {}
     for one in days:
-        endpoints[one.day] = (*endpoints.get(one.day, ()), one.endpoint)
+        wanted_by.setdefault(one.day, []).append(one)
     found: list[Gap] = []
-    for day, names in sorted(endpoints.items(), reverse=True)[:most_days]:
-        of_day = tuple(sorted(names))
-        newest = found[-1] if found else None
-        if newest and newest.first - day == _DAY and newest.endpoints == of_day:
-            found[-1] = Gap(day, newest.last, of_day)
-        else:
-            found.append(Gap(day, day, of_day))
+    whole: Gap | None = None
+    for day, ones in sorted(wanted_by.items(), reverse=True)[:most_days]:
+        names = tuple(sorted(one.endpoint for one in ones))
+        is_untried = not any(one.tries for one in ones)
+        if whole and is_untried and whole.first - day == _DAY and whole.endpoints == names:
+            found[-1] = whole = Gap(day, whole.last, names)
+            continue
+        found.append(Gap(day, day, names))
+        whole = found[-1] if is_untried else None
     return found
 
 
@@ -110,6 +124,12 @@ def days_within_budget(settings: Settings, requests_a_day: float, seconds: float
     if not (settings.max_requests_per_second and requests_a_day):
         return settings.gap_days
     return max(1, min(settings.gap_days, math.floor(settings.max_requests_per_second * seconds / 2 / requests_a_day)))
+
+
+def _time_of(cron: str) -> dt.timedelta:
+    """Return the first time of day that a cron expression names; of what names none (``*/15``) it is midnight."""
+    minute, hour = (int(found[0]) if (found := re.match(r"\d+", field)) else 0 for field in cron.split()[:2])
+    return dt.timedelta(hours=hour, minutes=minute)
 
 
 def _may_be_tried(one: DayOfEndpoint, now: dt.datetime, fine_at: dt.datetime | None) -> bool:

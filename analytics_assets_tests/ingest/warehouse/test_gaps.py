@@ -7,7 +7,15 @@ import pytest
 
 from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.warehouse.coverage import Coverage, DayOfEndpoint, unknown
-from analytics_assets.ingest.warehouse.gaps import Gap, days_within_budget, given_up, grouped, refused, wanted
+from analytics_assets.ingest.warehouse.gaps import (
+    Gap,
+    days_within_budget,
+    given_up,
+    grouped,
+    newest_try,
+    refused,
+    wanted,
+)
 from analytics_assets_tests.project import Project
 
 DAYS = [dt.date(2025, 3, day) for day in range(1, 6)]
@@ -40,10 +48,17 @@ def test_days_that_are_not_proven_are_wanted_newest_first() -> None:
     assert wanted(where(*open_days, again), load_settings(), NOW, None) == open_days[::-1]
 
 
-def test_yesterday_is_the_daily_loads_until_six() -> None:
-    """Of the time zone."""
-    assert wanted(where(day(5)), load_settings(), NOW, None) == [day(5)]
-    assert wanted(where(day(5)), load_settings(), NOW - 2 * HOUR, None) == []
+@pytest.mark.parametrize(
+    ("cron", "hours"), [("0 1 * * *", 6), ("30 9 * * *", 14.5), ("5 3,15 * * 1-5", 8 + 5 / 60), ("*/15 * * * *", 5)]
+)
+def test_yesterday_is_the_daily_loads_until_five_hours_after_its_time(
+    project: Project, cron: str, hours: float
+) -> None:
+    """However late in the day that is; of a cron expression the first time that it names counts."""
+    project.configure(daily_cron=cron)
+    then = dt.datetime(2025, 3, 6, tzinfo=dt.UTC) + hours * HOUR
+    assert wanted(where(day(5)), load_settings(), then, None) == [day(5)]
+    assert wanted(where(day(5)), load_settings(), then - dt.timedelta(seconds=1), None) == []
 
 
 def test_today_is_not_over(project: Project) -> None:
@@ -90,6 +105,35 @@ def test_consecutive_days_of_the_same_endpoints_are_one_gap() -> None:
     assert grouped(days, 3) == whole[:2]
     assert grouped(days, 1) == [Gap(DAYS[4], DAYS[4], both)]
     assert grouped([], 7) == []
+
+
+def test_a_day_that_failed_stands_alone() -> None:
+    """Asked for in one window with others, it would take them down, until all of them were given up."""
+    failed = day(3, tries=1)
+    assert grouped([day(5), day(4), failed, day(2), day(1)], 7) == [
+        Gap(DAYS[3], DAYS[4], ("stories",)),
+        Gap(DAYS[2], DAYS[2], ("stories",)),
+        Gap(DAYS[0], DAYS[1], ("stories",)),
+    ]
+    assert len(grouped([failed, day(2, tries=1)], 7)) == 2
+
+
+def test_a_list_that_is_read_whole_is_wanted_once(project: Project) -> None:
+    """One load of it proves every day, so it is not asked for day by day."""
+    project.configure(
+        endpoints__stories__window_start_param="", endpoints__stories__window_end_param="", start_date="2025-03-01"
+    )
+    known = where(*(day(number) for number in range(1, 6)), day(2, "user_insights"))
+    assert wanted(known, load_settings(), NOW, None) == [day(5), day(2, "user_insights")]
+
+
+def test_which_failure_is_the_newest_is_no_question_of_how_moments_are_written() -> None:
+    """In the night in which the clocks go back, the later moment is written as the earlier hour."""
+    before = dt.datetime(2025, 10, 26, 2, 50, tzinfo=dt.timezone(2 * HOUR))
+    after = dt.datetime(2025, 10, 26, 2, 10, tzinfo=dt.timezone(HOUR))
+    earlier, later = day(1, tries=1, tried_at=before), day(2, tries=1, tried_at=after)
+    assert newest_try([later, earlier]) == later
+    assert newest_try([day(3)]) is None
 
 
 def test_the_pace_bounds_what_is_asked_for(project: Project) -> None:
