@@ -33,7 +33,7 @@ def build_report(settings: Settings) -> dg.AssetsDefinition:
             problem = explain(error)
             if problem is None:
                 raise
-            failure = dg.Failure(f"{NAME}: {problem.message}", allow_retries=False)
+            failure = dg.Failure(f"{NAME}: {problem.message}")
         # outside of the `except`, so that the reader sees one message
         raise failure
 

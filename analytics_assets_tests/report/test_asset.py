@@ -69,7 +69,7 @@ def test_a_warehouse_that_is_not_asked_has_no_report(monkeypatch: pytest.MonkeyP
 
 
 def test_a_failure_is_one_sentence(project: Project) -> None:
-    """A warehouse that cannot be opened is told in words, and not tried again."""
+    """A warehouse that cannot be opened is told in words."""
     Path("warehouse.duckdb").write_text("no database")
     result = (
         build_definitions()

@@ -9,6 +9,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from analytics_assets.ingest.window import Window
 from analytics_assets.report import page
+from analytics_assets.report import runs as runs_of_ledger
 from analytics_assets.report.page import label_of, link_of, number_in_words, write_page
 from analytics_assets.report.top import Subject
 from analytics_assets.sandbox.faults import Fault
@@ -44,7 +45,9 @@ def test_nothing_is_loaded() -> None:
 
 
 @pytest.mark.usefixtures("warehouse")
-def test_the_calendar_says_what_is_known_of_each_day(project: Project, clock: time_machine.Traveller) -> None:
+def test_the_calendar_says_what_is_known_of_each_day(
+    project: Project, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Proven, partial, failed, missing, restated and rejected, day by day, as the ledger and the tables have it."""
     project.configure(**ALONE, start_date="2025-02-27")
     of_day = {
@@ -83,6 +86,12 @@ def test_the_calendar_says_what_is_known_of_each_day(project: Project, clock: ti
     runs = found.table("Table of the newest runs").rows[1:]
     assert [row[-1].split()[0] for row in runs] == ["failed", "loaded", "loaded", "loaded", "loaded"]
     assert "404" in runs[0][-1]
+    # one of the two numbers of 5 March, which was read again on the 9th
+    assert found.table("Table of the share that still moved").rows == [["Endpoint", "3 days"], ["stories", "50.0%"]]
+    assert "Not enough known yet: fewer than 3 days of stories were read again" in found.text
+    # of the oldest run that is read some windows may be missing, so it is left out
+    monkeypatch.setattr(runs_of_ledger, "_MOST_WINDOWS", 3)
+    assert [row[-1].split()[0] for row in report().table("Table of the newest runs").rows[1:]] == ["failed", "loaded"]
 
 
 @pytest.mark.usefixtures("warehouse", "clock")
@@ -107,6 +116,14 @@ def test_people_are_never_added_up(project: Project) -> None:
     assert metrics["profile_views"] == ["sum", "8 Mar 2025", "10", "20", "20"]
     assert "a sum over days, posts or accounts would count them again" in found.text
     assert found.source.count('<svg role="img"') == len(metrics) + 1
+
+
+@pytest.mark.usefixtures("warehouse", "clock")
+def test_a_metric_that_is_a_column_too_counts_once(project: Project) -> None:
+    """Where rows name a metric, a column of that name is the same number again."""
+    project.serve(rows={"media_insights": [insight("p1", metric, 8, 9) for metric in ("profile_views", "likes")]})
+    project.load(day(8), "media_insights")
+    assert report().table("Table of all metrics").row("profile_views")[3] == "9"
 
 
 @pytest.mark.usefixtures("warehouse", "clock")
@@ -182,7 +199,13 @@ def test_any_endpoint_has_its_place(project: Project) -> None:
 @pytest.mark.usefixtures("warehouse", "clock")
 def test_what_came_and_went_is_told(project: Project) -> None:
     """Metrics and columns that begin late or end early, with their days; one that is declared and never came."""
-    span = {"reach": range(1, 9), "saves": range(1, 4), "shares": range(6, 9), "likes": range(3, 9)}
+    span = {
+        "reach": range(1, 9),
+        "saves": range(1, 4),
+        "shares": range(6, 9),
+        "likes": range(3, 9),
+        "exits": range(2, 8),
+    }
     rows = [insight("p1", metric, number, 1) for metric, days in span.items() for number in days]
     rows = [{**row, "mood": 1} if row["timestamp"] >= "2025-03-05" else row for row in rows]
     project.serve(rows={"media_insights": rows})
