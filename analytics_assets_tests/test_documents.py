@@ -37,7 +37,7 @@ from analytics_assets_tests.warehouses import Postgres
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = ("SECURITY.md", "docs/embed.md", "docs/operations.md", "docs/sandbox.md")
+PAGES = ("SECURITY.md", "docs/embed.md", "docs/operations.md", "docs/runbook.md", "docs/sandbox.md")
 _FENCE = re.compile(
     r"^(?:<!-- (?P<note>[^\n]*) -->\n)?```(?P<info>[^\n]*)\n(?P<text>.*?)^```\n", re.MULTILINE | re.DOTALL
 )
