@@ -157,7 +157,7 @@ class Project:
             env={name: value for name, value in merged.items() if value is not None},
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=150,
             check=False,
         )
 

@@ -41,7 +41,7 @@ def test_definitions_load_without_key_network_or_files(project: Project, monkeyp
     monkeypatch.delenv("API_KEY")
     monkeypatch.setenv("HOME", str(project.path))
     before = _files(project.path)
-    done = subprocess.run([sys.executable, "-c", OFFLINE], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", OFFLINE], capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(sorted(["insights_report", *(endpoint.name for endpoint in ENDPOINTS)]))
     assert _files(project.path) == before
@@ -55,7 +55,7 @@ def test_an_installed_package_says_that_it_has_no_settings(project: Project, mon
     monkeypatch.setenv("PYTHONPATH", str(project.path / "site"))
     monkeypatch.setenv("HOME", str(folder))
     command = [sys.executable, "-c", "import analytics_assets.definitions as d; print(d.__file__)"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=150, check=False)
     assert done.stdout.startswith(str(project.path / "site"))
     assert done.stderr == (
         f"No settings in {folder / '.dlt'}: they are the defaults, but for what the environment says.\n"

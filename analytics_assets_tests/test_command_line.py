@@ -91,7 +91,7 @@ def test_dg_lists_the_definitions() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=True,
     )
     listed = json.loads(found.stdout)

@@ -28,7 +28,7 @@ def _block(language: str) -> str:
 def _run(project: Project, *command: str) -> str:
     environment = {**os.environ, "DLT_DATA_DIR": str(project.path / "dlt"), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
-        command, cwd=project.path, env=environment, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=project.path, env=environment, capture_output=True, text=True, timeout=150, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

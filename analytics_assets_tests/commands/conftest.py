@@ -29,7 +29,7 @@ def make(project: Project) -> Make:
             capture_output=True,
             text=True,
             check=False,
-            timeout=90,
+            timeout=150,
         )
 
     return run

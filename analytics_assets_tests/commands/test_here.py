@@ -51,7 +51,7 @@ def test_arguments_are_not_passed_over(project: Project, command: str) -> None:
             [sys.executable, "-m", f"analytics_assets.commands.{command}", argument],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=150,
             check=False,
         )
         for argument in ("--help", "--days=3")

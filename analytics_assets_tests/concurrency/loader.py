@@ -61,9 +61,9 @@ _PRELOAD = (
     "pyarrow.parquet",
     "pytest",
 )
-_STEP_SECONDS = 60
+_STEP_SECONDS = 120
 # with three for a lock that somebody else holds, on a busy machine
-_CANCEL_SECONDS = 12
+_CANCEL_SECONDS = 40
 
 
 def load(endpoint: str, *days: str) -> None:

@@ -78,7 +78,7 @@ def growing(warehouse: Warehouse) -> tuple[list[str], list[tuple[object, ...]], 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("day", "more"), [(DAY, False), (ALL, False), (DAY, True)], ids=["window", "full refresh", "undeclared columns"]
 )

@@ -220,7 +220,7 @@ def test_a_disk_that_is_full(project: Project) -> None:
         env=os.environ | {"ANALYTICS_API__MAX_CONCURRENT_REQUESTS": "4"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
     assert done.stdout.startswith("disk full: DuckDB says: "), (done.stdout, done.stderr[-2000:])

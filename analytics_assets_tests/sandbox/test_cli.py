@@ -50,7 +50,7 @@ def test_a_taken_port_is_one_clear_line() -> None:
     """Exit code 1, one line on standard error, no traceback."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, check=False, timeout=20)
+        done = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, check=False, timeout=100)
     line = f"Cannot listen on 127.0.0.1 port {port}: the port is taken; choose another with --port\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
 
@@ -58,5 +58,5 @@ def test_a_taken_port_is_one_clear_line() -> None:
 @pytest.mark.parametrize("options", [["--key", ""], ["--scale", "0"], ["--latency", "-1"], ["--port", "x"]])
 def test_senseless_options_are_refused(options: list[str]) -> None:
     """Exit code 2 and the usage, as everywhere."""
-    done = subprocess.run([*COMMAND, *options], capture_output=True, text=True, check=False, timeout=20)
+    done = subprocess.run([*COMMAND, *options], capture_output=True, text=True, check=False, timeout=100)
     assert (done.returncode, "usage:" in done.stderr) == (2, True)

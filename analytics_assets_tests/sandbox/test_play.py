@@ -67,7 +67,7 @@ def test_the_command_line_plays_and_says_how_to_load(project: Project) -> None:
             lines.append(process.stdout.readline())
         assert lines[-1] == "make load DAY=2025-01-03\n"
         script = "".join(lines[:-1]) + "env"
-        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=10)
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=100)
         settings = dict(
             line.split("=", 1) for line in done.stdout.splitlines() if line.startswith(("API_KEY", "ANALYTICS_API__"))
         )
@@ -83,6 +83,6 @@ def test_a_file_that_cannot_be_played_is_one_sentence(text: str | None, why: str
     """Exit code 1, one line on standard error, no traceback."""
     if text is not None:
         (project.path / "mine.json").write_text(text)
-    done = subprocess.run([*COMMAND, "--play", "mine.json"], capture_output=True, text=True, check=False, timeout=20)
+    done = subprocess.run([*COMMAND, "--play", "mine.json"], capture_output=True, text=True, check=False, timeout=100)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(rf"Cannot play mine\.json: .*{why}.*\n", done.stderr)

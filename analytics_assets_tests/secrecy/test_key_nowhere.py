@@ -213,7 +213,7 @@ def trial(project: Project, kept: dg.DagsterInstance, tls: Tls, elsewhere: Sandb
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("place", PLACES)
 def test_the_key_is_in_nothing_that_a_run_leaves(  # noqa: PLR0913, PLR0917 - fixtures
     trial: Trial,

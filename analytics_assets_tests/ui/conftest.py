@@ -23,8 +23,8 @@ from analytics_assets.commands.demo import DAYS
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets_tests.project import KEY_FORMS, Project
 
-START_SECONDS = 60
-STEP_MILLISECONDS = 20_000
+START_SECONDS = 120
+STEP_MILLISECONDS = 40_000
 _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",

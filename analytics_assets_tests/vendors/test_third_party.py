@@ -30,7 +30,7 @@ EXTRAS = ({"DE": 3, "名": [1, None]}, None, {"a": {"b": 0.25}})
 VALUES = (17, {"DE": 3, "名": 4}, None, [1, "x", None], 0.25)
 
 # the first test waits for the server
-pytestmark = [pytest.mark.third_party, pytest.mark.postgres, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.third_party, pytest.mark.postgres, pytest.mark.timeout(600)]
 
 
 def day(number: int) -> str:
@@ -195,7 +195,7 @@ def test_make_check(project: Project) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=90,
+        timeout=150,
     )
     assert re.search("stories: +fine: 577 rows in all", done.stdout), done.stdout + done.stderr
     assert done.stdout.count("fine: ") == 5

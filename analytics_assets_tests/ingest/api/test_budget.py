@@ -299,7 +299,7 @@ def test_processes_and_threads_share_a_line() -> None:
     processes = [context.Process(target=_ask, args=(20, started)) for _ in range(2)]
     for process in processes:
         process.start()
-    moments = sorted(started.get(timeout=20) for _ in range(40))
+    moments = sorted(started.get(timeout=100) for _ in range(40))
     for process in processes:
-        process.join(timeout=20)
+        process.join(timeout=100)
     assert moments[-1] - moments[0] >= 39 * 0.01 - 0.005

@@ -194,7 +194,7 @@ def stage(project: Project, postgres_server: Postgres, monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @given(loads=st.lists(_LOAD, min_size=1, max_size=3))
 @example(loads=[[(0, {}, {"a": True}), (1, {}, {"a": 5})], [(0, {}, {"a": "x", "A": 1})]])
 @example(loads=[[(0, {}, {"a": 7})], [(1, {}, {"a": 7.5})], [(2, {}, {"a": 2**53 + 1})]])
@@ -207,7 +207,7 @@ def test_any_json_arrives_as_sent(stage: _Stage, loads: list[list[tuple[int, Row
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("first", range(0, len(_SPECIAL), 11))
 def test_awkward_values_in_one_column(stage: _Stage, first: int) -> None:
     """Values of all kinds under one name, in every page and load, and each alone in a column of its own."""
