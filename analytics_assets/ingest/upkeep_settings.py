@@ -28,6 +28,7 @@ METRICS: dict[str, AddsUp] = {
     "exits": "sum",
     "taps_forward": "sum",
     "profile_views": "sum",
+    "website_clicks": "sum",
     "like_count": "snapshot",
     "follower_count": "snapshot",
     "engagement_rate": "snapshot",

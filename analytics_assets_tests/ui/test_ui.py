@@ -36,6 +36,8 @@ def test_a_newcomer_finds_everything(ui: Ui, project: Project) -> None:
     a_day_is_loaded_by_clicking(ui)
     a_full_refresh_warns_before_it_is_launched(ui)
     a_check_says_why(ui)
+    what_runs_by_itself_is_switched_on(ui)
+    a_range_is_loaded_by_clicking(ui)
     assert ui.leaks() == []
     assert ui.errors == []
 
@@ -76,7 +78,7 @@ def each_day_of_a_range_has_its_own_rows(ui: Ui) -> None:
 def a_second_make_dev_is_refused(ui: Ui) -> None:
     """With the address of the first: a second daemon would do things twice."""
     second = subprocess.run(
-        [sys.executable, "-m", "analytics_assets.commands.dev"], capture_output=True, text=True, check=False, timeout=100
+        [sys.executable, "-m", "analytics_assets.commands.dev"], capture_output=True, text=True, check=False, timeout=99
     )
     assert second.returncode == 1
     assert second.stdout == ""
@@ -142,6 +144,33 @@ def a_check_says_why(ui: Ui) -> None:
     ui.shoot("check")
     ui.open("/assets/stories?view=checks&checkDetail=columns_as_expected")
     ui.sees("Every declared column came, and every value has its column's type.")
+
+
+def what_runs_by_itself_is_switched_on(ui: Ui) -> None:
+    """Schedules and sensors tick: there are new stories, and the days of the demo leave no gap."""
+    ui.open("/automation")
+    for name in ("daily_load", "gap_filler", "new_stories", "alerts"):
+        row = ui.page.locator("[data-index]").filter(has_text=name)
+        row.locator("label").last.click()
+        row.locator("input:checked").last.wait_for(state="attached")
+    ui.shoot("automation")
+    for name, requested in (("new_stories", "1 run requested"), ("gap_filler", "0 runs requested")):
+        ui.open(f"/locations/analytics_assets.definitions/sensors/{name}")
+        ui.sees(requested, seconds=RUN_SECONDS)
+    ui.shoot("sensor")
+
+
+def a_range_is_loaded_by_clicking(ui: Ui) -> None:
+    """Two days are one backfill, which ends well."""
+    ui.open("/assets/user_insights")
+    ui.page.get_by_role("button", name="Materialize…").click()
+    days = ui.page.get_by_placeholder(re.compile("^ex: "))
+    days.fill(f"[{DAY_BEFORE}...{DAY}]")
+    days.press("Enter")
+    ui.page.get_by_role("button", name="Launch backfill").click()
+    ui.open("/runs?tab=backfills")
+    ui.sees("Completed", seconds=RUN_SECONDS)
+    ui.shoot("backfill")
 
 
 def the_run_succeeds(ui: Ui) -> None:
