@@ -10,8 +10,8 @@ import dagster as dg
 from pydantic import Field
 
 from analytics_assets.catalogue import Loaded, materialization_metadata
+from analytics_assets.checks.arrived import check_results
 from analytics_assets.checks.days import record_results
-from analytics_assets.checks.results import check_results
 from analytics_assets.checks.specs import check_specs
 from analytics_assets.failures import days_of, failure
 from analytics_assets.history import give_each_day_its_own, not_yet_loaded, record
@@ -21,7 +21,6 @@ from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.errors import Problem, TooMuchError, causes, explain
 from analytics_assets.ingest.opening import open_pipeline
 from analytics_assets.ingest.settings import Settings
-from analytics_assets.ingest.warehouse.quality import quality_of
 from analytics_assets.ingest.window import Window
 from analytics_assets.partitions import Slice, partition_keys_of, slices_of
 from analytics_assets.resources import AnalyticsApi
@@ -90,9 +89,9 @@ class EndpointLoad:
         """Load, and return what Dagster's catalogue is to say of it; raises ``ApiError`` (cancelled) after a signal."""
         with cancellable():
             loaded = self.run()
-            days = partition_keys_of(self.context)
+            days, reports = partition_keys_of(self.context), [part.report for part in loaded]
             give_each_day_its_own(self.context, dg.AssetKey(self.endpoint.name), days, loaded)
-            checked = check_results(self.endpoint, self.checked_by, loaded)
+            checked = check_results(self.endpoint, self.checked_by, reports)
             for check in checked:
                 if not check.passed:
                     said = check.description or "see its metadata"
@@ -147,7 +146,7 @@ class EndpointLoad:
             if days < len(partition_keys_of(self.context)):
                 # at once, for what is loaded stays loaded when a later slice fails
                 record(self.context, asset_key, part.partition_keys, loaded[-1])
-            results = check_results(self.endpoint, self.checked_by, loaded[-1:])
+            results = check_results(self.endpoint, self.checked_by, [loaded[-1].report])
             record_results(self.context, list(part.partition_keys), results)
         return loaded
 
@@ -171,9 +170,7 @@ class EndpointLoad:
             warehouse, report = pipeline.warehouse, pipeline.report
             span = "all history" if window is None else " to ".join(dict.fromkeys((days[0], days[-1])))
             log.info("%s: loaded %s, %s rows, in %.1f s", name, span, f"{report.rows_kept:,}", report.seconds)
-            found = quality_of(warehouse, source.schema.naming, self.endpoint, report, log)
-            place = warehouse.table_name(name), warehouse.location
-            return Loaded(report, pipeline.standing, *place, frozenset(days), found)
+            return Loaded(report, pipeline.standing, warehouse.table_name(name), warehouse.location, frozenset(days))
 
 
 def _failure(endpoint: Endpoint, problem: Problem, run: dg.DagsterRun) -> Exception:

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -12,7 +12,6 @@ from analytics_assets.ingest.endpoint import Column, Endpoint
 from analytics_assets.ingest.report import WindowReport, undeclared_columns
 from analytics_assets.ingest.table.names import shown
 from analytics_assets.ingest.warehouse.ledger import new_columns
-from analytics_assets.ingest.warehouse.quality import Quality
 from analytics_assets.ingest.warehouse.standing import Standing
 from analytics_assets.plot import as_plot
 from analytics_assets.translator import column_schema
@@ -26,14 +25,13 @@ _SPANS = 5
 
 @dataclass(frozen=True)
 class Loaded:
-    """A window that has arrived: its report, how its endpoint stands, its table's full name and place, days, a look."""
+    """A window that has arrived: its report, how its endpoint stands, its table's full name and place, its days."""
 
     report: WindowReport
     standing: Standing | None
     table_name: str
     location: str
     days: frozenset[str]
-    quality: Quality = field(default_factory=Quality)
 
 
 def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single: bool) -> dict[str, Any]:

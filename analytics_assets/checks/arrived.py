@@ -19,8 +19,11 @@ _WHY_OUTSIDE = (
 )
 
 
-def arrived_results(endpoint: Endpoint, settings: Settings, reports: list[WindowReport]) -> list[dg.AssetCheckResult]:
-    """Return the results for the windows that were loaded; ``settings`` are those that the specs were made with."""
+def check_results(endpoint: Endpoint, settings: Settings, reports: list[WindowReport]) -> list[dg.AssetCheckResult]:
+    """Return the results for the windows that were loaded; ``settings`` are those that the specs were made with.
+
+    What was found stands in each one's description, whether it passed or not: of JSON the UI shows only a button.
+    """
     key = [_key(settings)] if settings.key_expires_on else []
     return [*key, _rejected(endpoint, reports), _columns(endpoint, reports), _window(reports)]
 

@@ -18,19 +18,8 @@ DESCRIPTIONS = {
         "The API returned no row outside of the window that it was asked for, and no day without rows stands "
         "between days that have some."
     ),
-    "window_complete": (
-        "The ledger says that the window was loaded, and its figures agree: the API's total, rows read, kept and found "
-        "in the table. It holds back what is built on the table."
-    ),
-    "ids_unique": (
-        "Among the rows of the days that were loaded none is without id, and no two have the same. "
-        "It holds back what is built on the table."
-    ),
 }
 """By name; ``{endpoint}`` is the asset's."""
-
-BLOCKING = frozenset({"window_complete", "ids_unique"})
-"""Those that hold back the assets downstream."""
 
 
 def check_specs(endpoint: Endpoint, settings: Settings, partitions: dg.PartitionsDefinition) -> list[dg.AssetCheckSpec]:
@@ -40,11 +29,7 @@ def check_specs(endpoint: Endpoint, settings: Settings, partitions: dg.Partition
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return [
             dg.AssetCheckSpec(
-                name,
-                asset=endpoint.name,
-                description=text.format(endpoint=endpoint.name),
-                blocking=name in BLOCKING,
-                partitions_def=partitions,
+                name, asset=endpoint.name, description=text.format(endpoint=endpoint.name), partitions_def=partitions
             )
             for name, text in DESCRIPTIONS.items()
             if name != "key_valid" or settings.key_expires_on
