@@ -10,9 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from analytics_assets.catalogue import Loaded, materialization_metadata
-from analytics_assets.checks.arrived import check_results
-from analytics_assets.checks.days import record_results
-from analytics_assets.checks.specs import check_specs
+from analytics_assets.checks import check_results, check_specs
 from analytics_assets.failures import days_of, failure
 from analytics_assets.history import give_each_day_its_own, not_yet_loaded, record
 from analytics_assets.ingest.cancelling import cancellable
@@ -146,8 +144,6 @@ class EndpointLoad:
             if days < len(partition_keys_of(self.context)):
                 # at once, for what is loaded stays loaded when a later slice fails
                 record(self.context, asset_key, part.partition_keys, loaded[-1])
-            results = check_results(self.endpoint, self.checked_by, [loaded[-1].report])
-            record_results(self.context, list(part.partition_keys), results)
         return loaded
 
     def _record_history(self, loaded: Loaded) -> None:
@@ -207,7 +203,7 @@ def build_asset(
     @dg.multi_asset(
         name=endpoint.name,
         specs=[EndpointTranslator(endpoint).get_asset_spec()],
-        check_specs=check_specs(endpoint, settings, partitions),
+        check_specs=check_specs(endpoint, settings),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=retry_policy,

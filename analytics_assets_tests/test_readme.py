@@ -37,7 +37,6 @@ def test_the_settings_table_is_complete() -> None:
     [
         "",
         "alerts/",
-        "checks/",
         "commands/",
         "ingest/",
         "ingest/api/",

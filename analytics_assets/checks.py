@@ -1,4 +1,4 @@
-"""What a load's own figures say of its quality: rows set aside, columns that did not come, windows not as asked."""
+"""What a load says of its own quality, as asset checks. They only warn: what would lose data has failed the run."""
 
 import datetime as dt
 from collections import Counter
@@ -17,6 +17,39 @@ _WHY_OUTSIDE = (
     "those of another time zone (timezone), it may return rows at the end itself (window_end), or not know the "
     "parameters (window_start_param, window_end_param, window_format)"
 )
+
+
+def check_specs(endpoint: Endpoint, settings: Settings) -> list[dg.AssetCheckSpec]:
+    """Return the checks of an endpoint's asset; there is one of the key where the settings say when that ends."""
+    key = dg.AssetCheckSpec(
+        "key_valid",
+        asset=endpoint.name,
+        description="The API key is good for more than 14 days, by the setting key_expires_on.",
+    )
+    return [
+        *([key] if settings.key_expires_on else []),
+        dg.AssetCheckSpec(
+            "no_rows_rejected",
+            asset=endpoint.name,
+            description=f"Every row can be loaded as it is; those that cannot are in {endpoint.name}__rejected.",
+        ),
+        dg.AssetCheckSpec(
+            "columns_as_expected",
+            asset=endpoint.name,
+            description=(
+                "Every declared column was in at least one row of the window, and no column got values of another type "
+                "than its own: these are in a column beside it, such as `mood__v_text`."
+            ),
+        ),
+        dg.AssetCheckSpec(
+            "window_as_expected",
+            asset=endpoint.name,
+            description=(
+                "The API returned no row outside of the window that it was asked for, and no day without rows stands "
+                "between days that have some."
+            ),
+        ),
+    ]
 
 
 def check_results(endpoint: Endpoint, settings: Settings, reports: list[WindowReport]) -> list[dg.AssetCheckResult]:

@@ -1,1 +1,0 @@
-"""What a load says of its own quality, as asset checks."""
