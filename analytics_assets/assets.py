@@ -10,7 +10,9 @@ import dagster as dg
 from pydantic import Field
 
 from analytics_assets.catalogue import Loaded, materialization_metadata
-from analytics_assets.checks import check_results, check_specs
+from analytics_assets.checks.results import judged, of_each_day, of_run
+from analytics_assets.checks.seen import Part, Seen
+from analytics_assets.checks.specs import check_specs
 from analytics_assets.failures import days_of, failure
 from analytics_assets.history import give_each_day_its_own, not_yet_loaded, record
 from analytics_assets.ingest.cancelling import cancellable
@@ -19,6 +21,7 @@ from analytics_assets.ingest.endpoint import Endpoint
 from analytics_assets.ingest.errors import Problem, TooMuchError, causes, explain
 from analytics_assets.ingest.opening import open_pipeline
 from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.warehouse.quality import Inquiry, look
 from analytics_assets.ingest.window import Window
 from analytics_assets.partitions import Slice, partition_keys_of, slices_of
 from analytics_assets.resources import AnalyticsApi
@@ -87,18 +90,25 @@ class EndpointLoad:
         """Load, and return what Dagster's catalogue is to say of it; raises ``ApiError`` (cancelled) after a signal."""
         with cancellable():
             loaded = self.run()
-            days, reports = partition_keys_of(self.context), [part.report for part in loaded]
+            days = partition_keys_of(self.context)
             give_each_day_its_own(self.context, dg.AssetKey(self.endpoint.name), days, loaded)
-            checked = check_results(self.endpoint, self.checked_by, reports)
-            for check in checked:
-                if not check.passed:
-                    said = check.description or "see its metadata"
-                    self.context.log.warning("%s: %s: %s", self.endpoint.name, check.check_name, said)
             return dg.MaterializeResult(
                 asset_key=self.endpoint.name,
                 metadata=materialization_metadata(self.endpoint, loaded, single=len(days) == 1),
-                check_results=checked,
+                check_results=self._check(loaded),
             )
+
+    def _check(self, loaded: list[Loaded]) -> list[dg.AssetCheckResult]:
+        """Have what was loaded judged: of the run, and in the calendar of each day; what is red is in the log too."""
+        parts = tuple(Part(part.report, part.found, part.days) for part in loaded)
+        seen = Seen(self.endpoint, self.checked_by, parts)
+        for result in of_each_day(seen, self.context.log):
+            self.context.log_event(result)
+        results = of_run(judged(seen, self.context.log))
+        for check in results:
+            if not check.passed:
+                self.context.log.warning("%s: %s: %s", self.endpoint.name, check.check_name, check.description)
+        return results
 
     def run(self) -> list[Loaded]:
         """Load all history, or the windows of the run's partitions; each is proven when it is returned.
@@ -166,7 +176,9 @@ class EndpointLoad:
             warehouse, report = pipeline.warehouse, pipeline.report
             span = "all history" if window is None else " to ".join(dict.fromkeys((days[0], days[-1])))
             log.info("%s: loaded %s, %s rows, in %.1f s", name, span, f"{report.rows_kept:,}", report.seconds)
-            return Loaded(report, pipeline.standing, warehouse.table_name(name), warehouse.location, frozenset(days))
+            found = look(warehouse, Inquiry.of(reading, report, source.schema.naming), log)
+            place = warehouse.table_name(name), warehouse.location
+            return Loaded(report, pipeline.standing, *place, frozenset(days), found)
 
 
 def _failure(endpoint: Endpoint, problem: Problem, run: dg.DagsterRun) -> Exception:
@@ -203,7 +215,7 @@ def build_asset(
     @dg.multi_asset(
         name=endpoint.name,
         specs=[EndpointTranslator(endpoint).get_asset_spec()],
-        check_specs=check_specs(endpoint, settings),
+        check_specs=check_specs(endpoint, settings, partitions),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=retry_policy,

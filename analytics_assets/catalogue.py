@@ -12,6 +12,7 @@ from analytics_assets.ingest.endpoint import Column, Endpoint
 from analytics_assets.ingest.report import WindowReport, undeclared_columns
 from analytics_assets.ingest.table.names import shown
 from analytics_assets.ingest.warehouse.ledger import new_columns
+from analytics_assets.ingest.warehouse.quality import Findings
 from analytics_assets.ingest.warehouse.standing import Standing
 from analytics_assets.plot import as_plot
 from analytics_assets.translator import column_schema
@@ -25,13 +26,14 @@ _SPANS = 5
 
 @dataclass(frozen=True)
 class Loaded:
-    """A window that has arrived: its report, how its endpoint stands, its table's full name and place, its days."""
+    """A window that has arrived: its report, how its endpoint stands, its table, place and days, and what checks see."""
 
     report: WindowReport
     standing: Standing | None
     table_name: str
     location: str
     days: frozenset[str]
+    found: Findings
 
 
 def materialization_metadata(endpoint: Endpoint, loaded: list[Loaded], *, single: bool) -> dict[str, Any]:

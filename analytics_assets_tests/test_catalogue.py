@@ -115,7 +115,7 @@ def test_the_catalogue_knows_the_vendors_names(project: Project) -> None:
     columns = made.metadata["dagster/column_schema"].schema.columns
     assert {column.name for column in columns} == {*names, "_analytics_read_at"}
     assert [column.name for column in columns if column.constraints.unique] == ["story"]
-    assert [check.passed for check in result.get_asset_check_evaluations()] == [True, True, True]
+    assert [check.check_name for check in result.get_asset_check_evaluations() if not check.passed] == []
     spec = build_definitions().resolve_assets_def("stories").get_asset_spec(dg.AssetKey("stories"))
     assert (spec.metadata["merge_key"], spec.metadata["cursor"]) == ("story", "posted_at")
 

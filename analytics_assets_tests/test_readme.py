@@ -37,6 +37,7 @@ def test_the_settings_table_is_complete() -> None:
     [
         "",
         "alerts/",
+        "checks/",
         "commands/",
         "ingest/",
         "ingest/api/",

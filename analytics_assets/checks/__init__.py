@@ -1,0 +1,1 @@
+"""What a load says of its own quality, as asset checks: one result per check and day."""

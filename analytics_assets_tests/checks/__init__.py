@@ -1,0 +1,1 @@
+"""Tests of the checks: each is seen passing and failing, by what the API sends or by what stands in the table."""
