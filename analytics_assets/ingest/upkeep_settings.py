@@ -13,6 +13,7 @@ AddsUp = Literal["sum", "unique", "snapshot"]
 the next: never added. ``snapshot``: as it stood at that moment, of which the latest counts.
 """
 _CRON_FIELDS = 5
+Bounds = tuple[float, float]
 
 METRICS: dict[str, AddsUp] = {
     "reach": "unique",
@@ -60,6 +61,9 @@ class UpkeepSettings(BaseModel):
     gap_tries: int = Field(
         default=3, ge=1, le=20, description="Failed loads of a day after which `gap_filler` gives it up"
     )
+    insights_after_hours: int = Field(
+        default=6, ge=1, le=168, description="Hours within which a story has insights; one that has none is warned of"
+    )
     restatements_days: int = Field(
         default=400, ge=1, le=3660, description="Days for which `insight_restatements` keeps what a number was before"
     )
@@ -67,6 +71,10 @@ class UpkeepSettings(BaseModel):
         default_factory=lambda: dict(METRICS),
         description="How the numbers of each metric add up: `sum`, `unique`, `snapshot`; one that is not named here is "
         "never added up. What is given stands beside these",
+    )
+    bounds: dict[NonEmpty, Bounds] = Field(
+        default_factory=lambda: {"engagement_rate": (0.0, 1.0)},
+        description="Least and most that the numbers of a metric, or of a column, can be; what is outside is warned of",
     )
 
     @field_validator("daily_cron", "check_cron", "summary_cron")
@@ -86,7 +94,7 @@ class UpkeepSettings(BaseModel):
             raise ValueError(msg)
         return value
 
-    @field_validator("metrics", mode="before")
+    @field_validator("metrics", "bounds", mode="before")
     @classmethod
     def _metrics_from_variable(cls, value: object) -> object:
         """Accept the JSON object that an environment variable has to be."""
@@ -96,3 +104,12 @@ class UpkeepSettings(BaseModel):
     @classmethod
     def _beside_ours(cls, value: dict[str, AddsUp]) -> dict[str, AddsUp]:
         return {**METRICS, **value}
+
+    @field_validator("bounds")
+    @classmethod
+    def _are_in_order(cls, value: dict[str, Bounds]) -> dict[str, Bounds]:
+        for name, (least, most) in value.items():
+            if not least <= most:
+                msg = f"{name}: the least, {least:g}, must not be more than the most, {most:g}"
+                raise ValueError(msg)
+        return value

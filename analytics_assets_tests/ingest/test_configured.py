@@ -62,8 +62,10 @@ VALUES: dict[str, tuple[str, object]] = {
     "stories_minutes": ("20", 20),
     "gap_days": ("31", 31),
     "gap_tries": ("5", 5),
+    "insights_after_hours": ("12", 12),
     "restatements_days": ("90", 90),
     "metrics": ('{"reach": "sum", "reposts": "sum"}', {**METRICS, "reach": "sum", "reposts": "sum"}),
+    "bounds": ('{"reach": [1, 9.5]}', {"reach": (1.0, 9.5)}),
     "dagster_url": ("https://dagster.example.com", "https://dagster.example.com"),
 }
 
@@ -99,6 +101,7 @@ WRONG = {
     "daily_cron": "every morning",
     "stories_minutes": "0",
     "metrics": "reach",
+    "bounds": '{"reach": [9, 1]}',
 }
 
 
@@ -122,7 +125,7 @@ def test_defaults_yield_to_the_file_and_the_file_to_the_environment(project: Pro
     default = Settings().model_dump()[name]
     assert getattr(load_settings(), name) == default != value
     in_toml = value if isinstance(value, bool | int | float) else f'"{text}"'
-    tables = {"metrics": '{ reach = "sum", reposts = "sum" }'}
+    tables = {"metrics": '{ reach = "sum", reposts = "sum" }', "bounds": "{ reach = [1, 9.5] }"}
     toml = tables | {"extra_params": '{ v = "2" }', "allow_http": "true", "shrink_on": text}
     _set_in_file(project, "config.toml", f"{name} = {toml.get(name, in_toml)}")
     assert getattr(load_settings(), name) == value
