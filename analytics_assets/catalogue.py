@@ -26,7 +26,7 @@ _SPANS = 5
 
 @dataclass(frozen=True)
 class Loaded:
-    """A window that has arrived: its report, how its endpoint stands, its table, place and days, and what checks see."""
+    """A window that has arrived: its report, how its endpoint stands, its table, place, days, and what checks see."""
 
     report: WindowReport
     standing: Standing | None

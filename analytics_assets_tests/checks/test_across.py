@@ -121,7 +121,7 @@ def test_what_cannot_be_asked_is_red_in_words(
     """One query that fails takes no other check with it; without SQL all say so; and nothing is held back by that."""
     project.serve(rows={"stories": stories(2)})
     loaded = Look("stories")
-    change(warehouse, "DROP TABLE analytics._analytics_windows")
+    change(warehouse, "DROP TABLE analytics._analytics_windows CASCADE")
     complete = loaded.check("complete_window")
     assert complete.severity == dg.AssetCheckSeverity.WARN
     assert complete.description.startswith("The warehouse could not be asked: ")
