@@ -98,7 +98,8 @@ def test_dg_lists_the_definitions() -> None:
     names = {endpoint.name for endpoint in ENDPOINTS}
     assert {asset["asset_key"] for asset in listed["assets"]} == {"insights_report", *names}
     assert {job["name"] for job in listed["jobs"]} >= {"load_all", "check_connection", "estimate"}
-    assert [schedule["name"] for schedule in listed["schedules"]] == ["daily_load"]
+    assert {schedule["name"] for schedule in listed["schedules"]} == {"daily_load", "connection_check"}
+    assert {sensor["name"] for sensor in listed["sensors"]} == {"new_stories", "gap_filler", "alerts"}
 
 
 @pytest.mark.parametrize(
