@@ -37,7 +37,6 @@ def test_a_newcomer_finds_everything(ui: Ui, project: Project) -> None:
     a_full_refresh_warns_before_it_is_launched(ui)
     a_check_says_why(ui)
     what_runs_by_itself_is_switched_on(ui)
-    a_range_is_loaded_by_clicking(ui)
     assert ui.leaks() == []
     assert ui.errors == []
 
@@ -158,19 +157,6 @@ def what_runs_by_itself_is_switched_on(ui: Ui) -> None:
         ui.open(f"/locations/analytics_assets.definitions/sensors/{name}")
         ui.sees(requested, seconds=RUN_SECONDS)
     ui.shoot("sensor")
-
-
-def a_range_is_loaded_by_clicking(ui: Ui) -> None:
-    """Two days are one backfill, which ends well."""
-    ui.open("/assets/user_insights")
-    ui.page.get_by_role("button", name="Materialize…").click()
-    days = ui.page.get_by_placeholder(re.compile("^ex: "))
-    days.fill(f"[{DAY_BEFORE}...{DAY}]")
-    days.press("Enter")
-    ui.page.get_by_role("button", name="Launch backfill").click()
-    ui.open("/runs?tab=backfills")
-    ui.sees("Completed", seconds=RUN_SECONDS)
-    ui.shoot("backfill")
 
 
 def the_run_succeeds(ui: Ui) -> None:
