@@ -1,12 +1,13 @@
 """What is asked of Dagster's queue by itself: runs of days, in what order, and what stands in the queue already."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
+from analytics_assets.failures import days_of
+
 _START, _END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-_PARTITION = "dagster/partition"
 PRIORITY = "dagster/priority"
 """The tag by which the queue is ordered: the highest number goes first, and none is 0."""
 _SENSOR = "dagster/sensor_name"
@@ -17,7 +18,6 @@ NOT_ENDED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-_DAY = dt.timedelta(days=1)
 
 
 def request(
@@ -45,7 +45,7 @@ def days_under_way(instance: dg.DagsterInstance, job_name: str) -> set[tuple[str
         if run.job_name not in {job_name, "__ASSET_JOB"}:
             continue
         names = [key.path[-1] for key in run.asset_selection] if run.asset_selection else [None]
-        found |= {(name, day) for name in names for day in _days_of(run.tags)}
+        found |= {(name, dt.date.fromisoformat(day)) for name in names for day in days_of(run.tags)}
     return found
 
 
@@ -67,11 +67,3 @@ def fine_at(instance: dg.DagsterInstance) -> dt.datetime | None:
     filters = dg.RunsFilter(job_name="check_connection", statuses=[dg.DagsterRunStatus.SUCCESS])
     newest = next(iter(instance.get_run_records(filters, limit=1)), None)
     return dt.datetime.fromtimestamp(newest.start_time, dt.UTC) if newest and newest.start_time else None
-
-
-def _days_of(tags: Mapping[str, str]) -> Iterable[dt.date]:
-    first, last = tags.get(_START) or tags.get(_PARTITION), tags.get(_END) or tags.get(_PARTITION)
-    if not (first and last):
-        return []
-    begin, end = dt.date.fromisoformat(first), dt.date.fromisoformat(last)
-    return [begin + number * _DAY for number in range((end - begin).days + 1)]

@@ -48,20 +48,27 @@ def known_days(settings: Settings, patience: float) -> Coverage:
     that cannot be reached.
     """
     today = dt.datetime.now(zoneinfo.ZoneInfo(settings.timezone)).date()
-    with open_warehouse() as warehouse:
-        if not warehouse.is_there:
+    with _read_if_there(patience) as client:
+        if client is None:
             return unknown(settings, settings.start_date, today)
-        with warehouse.writer(patience), warehouse.sql() as client:
-            return coverage(client, settings, settings.start_date, today)
+        return coverage(client, settings, settings.start_date, today)
 
 
 def requests_of_a_day(settings: Settings, patience: float) -> float:
     """Return how many requests a day of all endpoints takes, 0 where none was loaded; raises as ``known_days`` does."""
+    with _read_if_there(patience) as client:
+        return requests_a_day(client, settings) if client else 0
+
+
+@contextlib.contextmanager
+def _read_if_there(patience: float) -> Iterator[SqlClientBase[Any] | None]:
+    """Give a client as ``read_warehouse`` does; ``None`` where there is no warehouse yet, and none is made."""
     with open_warehouse() as warehouse:
         if not warehouse.is_there:
-            return 0
+            yield None
+            return
         with warehouse.writer(patience), warehouse.sql() as client:
-            return requests_a_day(client, settings)
+            yield client
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import dagster as dg
 from analytics_assets import pause
 from analytics_assets.ingest.opening import requests_of_a_day
 from analytics_assets.ingest.settings import Settings
-from analytics_assets.ingest.warehouse.coverage import Coverage
+from analytics_assets.ingest.warehouse.coverage import Coverage, DayOfEndpoint
 from analytics_assets.ingest.warehouse.gaps import Gap, days_within_budget, given_up, grouped, wanted
 from analytics_assets.jobs import load_all
 from analytics_assets.runs import PRIORITY, days_under_way, fine_at, request
@@ -33,10 +33,11 @@ def gap_filler(settings: Settings) -> dg.SensorDefinition:
             gaps = _gaps(context.instance, settings, {name: known[name] for name in known if name not in waiting})
         except pause.CannotTellError as error:
             return dg.SkipReason(str(error))
-        for one in given_up(known, settings):
+        dead = given_up(known, settings)
+        for one in dead:
             context.log.warning("%s of %s is given up after %d tries: %s", one.endpoint, one.day, one.tries, one.reason)
         if not gaps:
-            return dg.SkipReason(pause.why(waiting) if waiting else _nothing(known, settings))
+            return dg.SkipReason(pause.why(waiting) if waiting else _nothing(dead, settings))
         minute = f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M}"
         return [
             request(
@@ -66,9 +67,9 @@ def _gaps(instance: dg.DagsterInstance, settings: Settings, known: Coverage) -> 
     return grouped(days, days_within_budget(settings, requests, 60 * _MINUTES))
 
 
-def _nothing(known: Coverage, settings: Settings) -> str:
-    """Say why nothing is asked for."""
-    if dead := given_up(known, settings):
+def _nothing(dead: list[DayOfEndpoint], settings: Settings) -> str:
+    """Say why nothing is asked for, with the days that are given up."""
+    if dead:
         days = ", ".join(f"{one.endpoint} {one.day}" for one in dead[:_NAMED]) + (" …" if len(dead) > _NAMED else "")
         return f"given up after {settings.gap_tries} tries: {days}; load them by hand to see why they fail"
     return "every day that is over is proven, or is about to be loaded"

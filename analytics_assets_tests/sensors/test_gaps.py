@@ -80,6 +80,12 @@ def test_a_day_that_fails_is_given_up(project: Project, clock: time_machine.Trav
     assert ticks.skipped.startswith("every day that is over is proven")
 
 
+def test_a_run_of_somebody_elses_partitions_is_no_days(ticks: Ticks) -> None:
+    """Assets beside ours may have other partitions than days, and their runs stand in the same queue."""
+    ticks.queue(dg.RunRequest(partition_key="emea"))
+    assert len(ticks.sensor(GAPS)) == 1
+
+
 def test_a_warehouse_that_is_written_is_a_tick_later(
     project: Project, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dlt.common.normalizers.naming import NamingConvention
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
-from dlt.destinations.sql_client import SqlClientBase
 
 from analytics_assets.ingest.endpoint import Endpoint
+from analytics_assets.ingest.warehouse.view import Tables
 from analytics_assets.ingest.window import Window
 
 _DAY = dt.timedelta(days=1)
@@ -46,9 +45,8 @@ class Repeated:
 class TableRows:
     """A table's rows of a window, or all of them; days are those of ``zone``. A table that is not there has none."""
 
-    client: SqlClientBase[Any]
+    tables: Tables
     endpoint: Endpoint
-    naming: NamingConvention
     zone: zoneinfo.ZoneInfo
     window: Window | None
 
@@ -57,7 +55,7 @@ class TableRows:
         """The condition that a row is in the window, and its parameters."""
         if self.window is None or self.endpoint.cursor is None:
             return "1 = 1", []
-        cursor = self.column(self.endpoint.cursor)
+        cursor = self.tables.column(self.endpoint.cursor)
         return f"({cursor} >= %s AND {cursor} < %s)", [self.window.start, self.window.end]
 
     @property
@@ -68,23 +66,21 @@ class TableRows:
         """
         if self.window is None or self.endpoint.cursor is None:
             return "CAST(NULL AS BIGINT)"
-        seconds = f"EXTRACT(EPOCH FROM {self.column(self.endpoint.cursor)})"
+        seconds = f"EXTRACT(EPOCH FROM {self.tables.column(self.endpoint.cursor)})"
         *changes, (_, last) = _offsets(self.zone, self.window)
         cases = " ".join(f"WHEN {seconds} < {until} THEN {offset}" for until, offset in changes)
         offset = f"CASE {cases} ELSE {last} END" if cases else f"{last}"
         return f"CAST(FLOOR(({seconds} + {offset}) / 86400) AS BIGINT)"
 
-    def column(self, name: str) -> str:
-        """Return a column as SQL has to call it."""
-        return str(self.client.escape_column_name(self.naming.normalize_identifier(name)))
-
     def count(self, numbers: Sequence[str], filled: Sequence[str]) -> list[DayCount]:
         """Return the rows by day and metric, with the extent of ``numbers`` and the values of ``filled``, columns."""
         metric = (
-            f"CAST({self.column(self.endpoint.metric)} AS VARCHAR)" if self.endpoint.metric else "CAST(NULL AS VARCHAR)"
+            f"CAST({self.tables.column(self.endpoint.metric)} AS VARCHAR)"
+            if self.endpoint.metric
+            else "CAST(NULL AS VARCHAR)"
         )
-        extents = [f"{edge}({self.column(name)})" for name in numbers for edge in ("MIN", "MAX")]
-        counted = [f"COUNT({self.column(name)})" for name in filled]
+        extents = [f"{edge}({self.tables.column(name)})" for name in numbers for edge in ("MIN", "MAX")]
+        counted = [f"COUNT({self.tables.column(name)})" for name in filled]
         condition, values = self.condition
         query = (
             f"SELECT {', '.join([self.day, metric, 'COUNT(*)', *extents, *counted])} "
@@ -94,7 +90,7 @@ class TableRows:
 
     def repeated(self) -> list[Repeated]:
         """Return the ids that are no ids."""
-        keys = [self.column(name) for name in self.endpoint.merge_key]
+        keys = [self.tables.column(name) for name in self.endpoint.merge_key]
         none = " OR ".join(f"{key} IS NULL" for key in keys)
         condition, values = self.condition
         query = (
@@ -106,7 +102,7 @@ class TableRows:
     def ask(self, query: str, *values: object) -> Sequence[Any]:
         """Return the rows of a query; none where the table is not there."""
         try:
-            return self.client.execute_sql(query, *values) or []
+            return self.tables.client.execute_sql(query, *values) or []
         except DatabaseUndefinedRelation:
             return []
 

@@ -51,8 +51,8 @@ def kin(rows: TableRows, settings: Settings, now: dt.datetime) -> list[Kin]:
 
 def _kin(rows: TableRows, column: Column, parent: Endpoint, before: dt.datetime) -> Kin:
     of_parent = replace(rows, endpoint=parent)
-    refers, key = rows.column(column.name), of_parent.column(parent.merge_key[0])
-    known_since = of_parent.column(parent.cursor or READ_AT.name)
+    refers, key = rows.tables.column(column.name), of_parent.tables.column(parent.merge_key[0])
+    known_since = of_parent.tables.column(parent.cursor or READ_AT.name)
     return Kin(
         column=column.name,
         parent=parent.name,
@@ -71,5 +71,5 @@ def _alone(rows: TableRows, name: str, other: tuple[str, str], condition: str, *
         f"WHERE {inside} AND {condition} AND NOT EXISTS "
         f"(SELECT 1 FROM {table} AS other WHERE CAST(other.{key} AS VARCHAR) = CAST(one.{name} AS VARCHAR)) GROUP BY 1"
     )
-    found = rows.client.execute_sql(query, *edges, *values) or []
+    found = rows.tables.client.execute_sql(query, *edges, *values) or []
     return {day_of(day): Alone(count, example) for day, count, example in found}

@@ -23,6 +23,7 @@ from analytics_assets.ingest.warehouse.coverage import Coverage, coverage
 from analytics_assets.ingest.warehouse.day_counts import DayCount, Repeated, TableRows
 from analytics_assets.ingest.warehouse.kin import Kin, kin
 from analytics_assets.ingest.warehouse.ledger import LEDGER
+from analytics_assets.ingest.warehouse.view import Tables
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 
 WEEKS = 8
@@ -132,7 +133,7 @@ class Inquiry:
     def ask(self, client: SqlClientBase[Any], log: logging.Logger) -> Findings:
         """Ask all of it."""
         zone, window = zoneinfo.ZoneInfo(self.settings.timezone), self.report.window
-        loaded = TableRows(client, self.endpoint, self.naming, zone, window)
+        loaded = TableRows(Tables(client, self.settings, self.naming), self.endpoint, zone, window)
         before = replace(loaded, window=window and window.widened(before=WEEKS * 7 * _DAY))
         due = (self.now - GRACE).astimezone(zone).date() - _DAY
         name = self.endpoint.name
@@ -166,7 +167,7 @@ class Inquiry:
         soon, long = max(_SOON, often), max(_LONG, often)
         if self.endpoint.expires_by is None:
             return Expiring(0, None, soon, long)
-        expires = rows.column(self.endpoint.expires_by)
+        expires = rows.tables.column(self.endpoint.expires_by)
         query = (
             f"SELECT COUNT(*), MIN({expires}) FROM {self.endpoint.name} "
             f"WHERE {expires} > %s AND {expires} <= %s AND {READ_AT.name} < %s"
