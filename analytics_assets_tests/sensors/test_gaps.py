@@ -82,7 +82,8 @@ def test_a_day_that_fails_is_given_up(project: Project, clock: time_machine.Trav
 
 def test_a_run_of_somebody_elses_partitions_is_no_days(ticks: Ticks) -> None:
     """Assets beside ours may have other partitions than days, and their runs stand in the same queue."""
-    ticks.queue(dg.RunRequest(partition_key="emea"))
+    queued = ticks.queue(dg.RunRequest())
+    ticks.instance.add_run_tags(queued.run_id, {"dagster/partition": "emea"})
     assert len(ticks.sensor(GAPS)) == 1
 
 
