@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,9 +69,9 @@ class Duckdb:
 Warehouse = Duckdb | Postgres
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
-    """Return a database that is made for this session and dropped after it."""
+@contextmanager
+def new_database() -> Iterator[Postgres]:
+    """Make a database of PostgreSQL, and drop it in the end; skips with a line that says what to do where none runs."""
     address = os.environ.get("ANALYTICS_TEST_POSTGRES", _SERVER)
     server, name = Postgres(address), f"analytics_test_{secrets.token_hex(4)}"
     try:
@@ -86,6 +86,13 @@ def postgres_server() -> Iterator[Postgres]:
         yield Postgres(urlsplit(address)._replace(path=f"/{name}").geturl())
     finally:
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """Return a database that is made for this session and dropped after it."""
+    with new_database() as database:
+        yield database
 
 
 @pytest.fixture

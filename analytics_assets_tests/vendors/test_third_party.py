@@ -16,7 +16,7 @@ from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.connection import Verdict, check_endpoint
 from analytics_assets_tests.project import KEY, KEY_FORMS, Project, Row, endpoint_of, message_of, reload_settings
 from analytics_assets_tests.vendors.directus_server import Directus, running, why_not
-from analytics_assets_tests.warehouses import Postgres
+from analytics_assets_tests.warehouses import new_database
 
 CONFIG = (Path(__file__).parents[2] / "docs" / "vendors" / "directus.toml").read_text()
 NAMES = ("media_insights", "user_insights", "stories", "story_insights")
@@ -71,12 +71,16 @@ def sent_rows() -> dict[str, list[Row]]:
     return {"stories": stories, "user_insights": insights, "media_insights": others, "story_insights": others}
 
 
-@pytest.fixture(scope="module")
-def directus(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directus]:
+# Not for the module: a worker that takes over another's tests runs those of this file in two parts.
+@pytest.fixture(scope="session")
+def directus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directus]:
     """Return a server with the four collections, or skip with a line that says how to get one."""
     if missing := why_not():
         (pytest.fail if os.environ.get("REQUIRE_ALL") == "1" else pytest.skip)(missing)
-    with running(postgres_server.url, tmp_path_factory.mktemp("directus"), most_rows=MOST_ROWS) as server:
+    with (
+        new_database() as database,
+        running(database.url, tmp_path_factory.mktemp("directus"), most_rows=MOST_ROWS) as server,
+    ):
         measured = {"metric": "string", "value": "json", "timestamp": "timestamp"}
         server.make_collection("media_insights", **measured)
         server.make_collection("story_insights", **measured)
