@@ -9,6 +9,11 @@ import dagster as dg
 from analytics_assets.ingest.errors import Problem
 
 _DAY = dt.timedelta(days=1)
+_CANCELLED = "cancelled: "
+_SHUT_DOWN = (
+    "Nobody cancelled the run in Dagster: its process was told to end, as by a machine that shuts down. The table is "
+    "whole; run it again."
+)
 _NO_WORDS = "The log of the run has more; that is a bug of ours, or of something that the run uses."
 
 
@@ -43,6 +48,9 @@ def told_by(event: dg.DagsterEvent) -> Told:
         error = data.error
         while error and error.cause:
             error = error.cause
+        if error and _CANCELLED in error.message and error.cls_name == "LoadCancelledError":
+            reason = error.message.partition(_CANCELLED)[2].strip()
+            return Told(asset, "cancelled", reason, _SHUT_DOWN, is_transient=True)
         return Told(asset, "failed", f"failed with {error.cls_name if error else 'no exception'}", _NO_WORDS)
     said, found = data.user_failure_data.description or "", data.user_failure_data.metadata
     if "kind" not in found:

@@ -26,6 +26,7 @@ _OF_ALL: Mapping[str, str] = {
     "no permission": "the warehouse's permissions",
     "disk full": "the disk",
     "run died": "the runs",
+    "cancelled": "the runs",
 }
 _RECORDS = 10_000
 _MOST_LETTERS = 400

@@ -1,6 +1,8 @@
 """A message for each cause, and one when it has ended: real runs of real assets, and what the channel shows."""
 
+import os
 import re
+import signal
 
 import dagster as dg
 import pytest
@@ -242,6 +244,22 @@ def test_a_run_that_died_without_a_word_is_a_cause(watch: Watch, receiver: Recei
     what, said, _ = receiver.texts[0].splitlines()
     assert what == "Not loaded, run died: stories of 2025-03-01"
     assert said == "Dagster says: Run process exited with code -9."
+
+
+def test_a_run_that_the_machine_ends_is_no_bug(project: Project, watch: Watch, receiver: Receiver) -> None:
+    """Nobody cancelled it in Dagster, so it has failed: as one that a deployment or a reboot has ended."""
+    sandbox = project.serve(rows={"stories": stories(1)})
+    sandbox.on_request = lambda _: os.kill(os.getpid(), signal.SIGTERM)
+    assert not watch.run("stories").success
+    sandbox.on_request = None
+    watch.ticks()
+    what, why, advice = receiver.texts[0].splitlines()
+    assert what == "Not loaded, cancelled: stories of 2025-03-01"
+    assert why == "SIGTERM came, which cancels a run."
+    assert advice.startswith("Nobody cancelled the run in Dagster: its process was told to end")
+    watch.run("stories")
+    watch.ticks()
+    assert texts(receiver)[1:] == ["Recovered after N min: cancelled: stories is loaded."]
 
 
 def test_a_run_that_was_cancelled_or_deleted_is_none(watch: Watch, receiver: Receiver) -> None:

@@ -30,11 +30,10 @@ def clock(project: Project) -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
-def ticks(project: Project, clock: time_machine.Traveller) -> Iterator[Ticks]:
+def ticks(project: Project, clock: time_machine.Traveller) -> Ticks:
     """Return what makes ticks."""
     assert clock
-    with dg.DagsterInstance.from_config(str(project.path)) as instance:
-        yield Ticks(instance)
+    return Ticks(project.instance())
 
 
 @pytest.mark.usefixtures("warehouse")
@@ -78,6 +77,31 @@ def test_a_day_that_fails_is_given_up(project: Project, clock: time_machine.Trav
     assert project.materialize("stories", day="2025-03-05", instance=ticks.instance).success
     assert ticks.sensor(GAPS) == []
     assert ticks.skipped.startswith("every day that is over is proven")
+
+
+def test_a_day_that_could_not_be_read_again_is(project: Project, clock: time_machine.Traveller, ticks: Ticks) -> None:
+    """The last look back at a day fails, and no daily load has that day again: its restatements would be missed."""
+    project.configure(lookback_days=2)
+    ticks.definitions = Ticks(ticks.instance).definitions
+    sandbox = project.serve()
+    [request] = ticks.sensor(GAPS)
+    assert ticks.run(request)
+    clock.move_to(MORNING + 18 * HOUR)
+    sandbox.faults[:] = [Fault("status", status=503, endpoint="user_insights")]
+    [daily] = ticks.schedule("daily_load", MORNING + 18 * HOUR)
+    assert days(daily) == ("2025-03-03", "2025-03-05")
+    assert not ticks.run(daily)
+    # somebody's own load of an older day that fails is his
+    assert not project.materialize("user_insights", day="2025-03-01", instance=ticks.instance).success
+    sandbox.faults.clear()
+    clock.move_to(MORNING + 30 * HOUR)
+    asked = ticks.sensor(GAPS)
+    assert [(days(one)[0], names(one)) for one in asked] == [
+        (f"2025-03-0{day}", ["user_insights"]) for day in (5, 4, 3)
+    ]
+    for one in asked:
+        assert ticks.run(one)
+    assert ticks.sensor(GAPS) == []
 
 
 def test_a_run_of_somebody_elses_partitions_is_no_days(ticks: Ticks) -> None:

@@ -39,10 +39,9 @@ def sandbox(project: Project) -> Sandbox:
 
 
 @pytest.fixture
-def ticks(project: Project) -> Iterator[Ticks]:
+def ticks(project: Project) -> Ticks:
     """Return what makes ticks."""
-    with dg.DagsterInstance.from_config(str(project.path)) as instance:
-        yield Ticks(instance)
+    return Ticks(project.instance())
 
 
 @pytest.mark.usefixtures("warehouse")

@@ -10,6 +10,17 @@ from analytics_assets.timeline import _origin_in_json
 from analytics_assets_tests.project import NO_RETRIES
 
 
+class _Context(dg.ScheduleEvaluationContext):
+    """The context of an instance that may be in memory alone: Dagster's own opens one anew, by its reference."""
+
+    held: dg.DagsterInstance
+
+    @property
+    def instance(self) -> dg.DagsterInstance:
+        """Return the instance that ticks."""
+        return self.held
+
+
 class Ticks:
     """Evaluates the project's sensors and schedules on an instance, and runs what they ask for."""
 
@@ -38,11 +49,9 @@ class Ticks:
 
     def schedule(self, name: str, moment: dt.datetime) -> list[dg.RunRequest]:
         """Return what a schedule asks for at a moment."""
-        context = dg.build_schedule_context(
-            instance=self.instance,
-            scheduled_execution_time=moment,
-            repository_def=self.definitions.get_repository_def(),
-        )
+        repository = self.definitions.get_repository_def()
+        context = _Context(None, moment, None, repository_def=repository)
+        context.held = self.instance
         found = self.definitions.resolve_schedule_def(name).evaluate_tick(context)
         self.skipped = found.skip_message or ""
         return list(found.run_requests or ())

@@ -38,14 +38,12 @@ class Gap:
 
 
 def given_up(coverage: Coverage, settings: Settings) -> list[DayOfEndpoint]:
-    """Return the days that are over, without a proven window, and have failed ``gap_tries`` times, oldest first.
+    """Return the days that are over and still to be read, and have failed ``gap_tries`` times, oldest first.
 
     They are tried again by hand alone; whoever loads one takes it out of this list.
     """
     today = dt.datetime.now(zoneinfo.ZoneInfo(settings.timezone)).date()
-    found = [
-        one for one in _days(coverage) if one.state != "proven" and one.tries >= settings.gap_tries and one.day < today
-    ]
+    found = [one for one in _open(coverage, settings) if one.tries >= settings.gap_tries and one.day < today]
     return sorted(found, key=lambda one: (one.day, one.endpoint))
 
 
@@ -74,7 +72,7 @@ def newest_try(days: Iterable[DayOfEndpoint]) -> DayOfEndpoint | None:
 def wanted(
     coverage: Coverage, settings: Settings, now: dt.datetime, fine_at: dt.datetime | None
 ) -> list[DayOfEndpoint]:
-    """Return the days that are over, not proven, and to be tried now: newest first.
+    """Return the days that are over, not proven or not read again, and to be tried now: newest first.
 
     Of an endpoint that is read whole it is the newest alone. One that failed waits an hour, then two, then four; one
     that failed for a lasting cause waits until its endpoint was loaded, or the connection check was fine, after that.
@@ -87,9 +85,8 @@ def wanted(
     }
     found = [
         one
-        for one in _days(coverage)
-        if one.state != "proven"
-        and one.tries < settings.gap_tries
+        for one in _open(coverage, settings)
+        if one.tries < settings.gap_tries
         and now >= midnight(one.day + _DAY, zone) + chance
         and _may_be_tried(one, now, max(filter(None, [loaded[one.endpoint], fine_at]), default=None))
     ]
@@ -141,5 +138,16 @@ def _may_be_tried(one: DayOfEndpoint, now: dt.datetime, fine_at: dt.datetime | N
     return now >= one.tried_at + wait
 
 
-def _days(coverage: Coverage) -> Sequence[DayOfEndpoint]:
-    return list(chain.from_iterable(days.values() for days in coverage.values()))
+def _open(coverage: Coverage, settings: Settings) -> Sequence[DayOfEndpoint]:
+    """Return the days that were never proven, or could not be read again while ``lookback_days`` would have them so.
+
+    No later run of the daily load may have such a day in its range, so that its last restatements would be missed.
+    """
+    zone = zoneinfo.ZoneInfo(settings.timezone)
+    looks_back = {one.name: settings.of(one).lookback_days for one in settings.resolved_endpoints}
+    return [
+        one
+        for one in chain.from_iterable(days.values() for days in coverage.values())
+        if one.state != "proven"
+        or (one.tried_at and one.tried_at < midnight(one.day + (looks_back[one.endpoint] + 2) * _DAY, zone))
+    ]
