@@ -12,7 +12,7 @@ from analytics_assets.ingest.key import key_end
 from analytics_assets.ingest.warehouse.destination import HAS_LOCK, destination_kind, settings_to_doubt
 from analytics_assets.jobs import check_connection, estimate, load_all
 from analytics_assets.partitions import daily_partitions
-from analytics_assets.report.asset import build_report
+from analytics_assets.report.asset import NAME, build_report
 from analytics_assets.resources import described_api
 from analytics_assets.schedules import connection_check, daily_load
 from analytics_assets.sensors.gaps import gap_filler
@@ -43,7 +43,7 @@ def build_definitions(
     return dg.Definitions(
         assets=assets,
         jobs=[load_all, check_connection, estimate],
-        schedules=[daily_load(settings, partitions), connection_check(settings)],
+        schedules=[daily_load(settings, partitions, [NAME] if report else []), connection_check(settings)],
         sensors=[*looks, alerts(settings, [key for asset in assets for key in asset.keys])],
         # one process: DuckDB has one writer, and steps that are processes pay Python's start-up each
         executor=dg.in_process_executor,

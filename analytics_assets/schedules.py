@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
@@ -15,11 +16,14 @@ from analytics_assets.runs import request
 _DAY = dt.timedelta(days=1)
 
 
-def daily_load(settings: Settings, partitions: dg.DailyPartitionsDefinition) -> dg.ScheduleDefinition:
+def daily_load(
+    settings: Settings, partitions: dg.DailyPartitionsDefinition, behind: Sequence[str] = ()
+) -> dg.ScheduleDefinition:
     """Return the schedule that loads the day that has just ended, and ``lookback_days`` before it.
 
     Endpoints that look back equally far are one run; those that look back are loaded as a range. One whose key is
-    refused is left out. ``build_schedule_from_partitioned_job`` would take the last partition, which is today's.
+    refused is left out. Each run ends with the assets ``behind`` the endpoints.
+    ``build_schedule_from_partitioned_job`` would take the last partition, which is today's.
     Raises ``SettingError`` for a ``daily_cron`` that is none.
     """
 
@@ -36,10 +40,7 @@ def daily_load(settings: Settings, partitions: dg.DailyPartitionsDefinition) -> 
         if yesterday < first:
             return dg.SkipReason(f"{yesterday} lies before the first partition, {first}")
         waiting = _paused(settings, context)
-        endpoints = defaultdict(list)
-        for endpoint in settings.resolved_endpoints:
-            if endpoint.name not in waiting:
-                endpoints[settings.of(endpoint).lookback_days].append(endpoint.name)
+        endpoints = _by_lookback(settings, waiting)
         if not endpoints:
             return dg.SkipReason(pause.why(waiting))
         is_all = len(endpoints) == 1 and not waiting
@@ -47,7 +48,7 @@ def daily_load(settings: Settings, partitions: dg.DailyPartitionsDefinition) -> 
             request(
                 max(yesterday - back * _DAY, first),
                 yesterday,
-                None if is_all else names,
+                None if is_all else [*names, *behind],
                 run_key=f"{yesterday}" if is_all else f"{yesterday} {' '.join(names)}",
             )
             for back, names in endpoints.items()
@@ -75,6 +76,15 @@ def connection_check(settings: Settings) -> dg.ScheduleDefinition:
         return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M%z}")
 
     return schedule
+
+
+def _by_lookback(settings: Settings, waiting: Mapping[str, DayOfEndpoint]) -> Mapping[int, list[str]]:
+    """Return the names of the endpoints that do not wait, by how many days they look back."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for endpoint in settings.resolved_endpoints:
+        if endpoint.name not in waiting:
+            found[settings.of(endpoint).lookback_days].append(endpoint.name)
+    return found
 
 
 def _paused(settings: Settings, context: dg.ScheduleEvaluationContext) -> dict[str, DayOfEndpoint]:

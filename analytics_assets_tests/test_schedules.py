@@ -125,7 +125,7 @@ def test_the_schedule_runs_in_the_configured_time_zone(project: Project) -> None
 
 
 def test_days_that_are_restated_are_loaded_again_as_one_range(project: Project) -> None:
-    """Each endpoint looks back as far as its setting says, and never before the first partition."""
+    """Each endpoint looks back as far as its setting says, never before the first partition; the report follows."""
     project.configure(start_date="2025-03-01", lookback_days=2, endpoints__stories__lookback_days=0)
     project.configure(endpoints__user_insights__lookback_days=30)
     requests = _ticks("2025-03-08T01:00", "UTC")
@@ -139,9 +139,9 @@ def test_days_that_are_restated_are_loaded_again_as_one_range(project: Project) 
             end,
         )
     assert found == {
-        ("media_insights", "story_insights"): (None, "2025-03-05", "2025-03-07"),
-        ("user_insights",): (None, "2025-03-01", "2025-03-07"),
-        ("stories",): ("2025-03-07", None, None),
+        ("media_insights", "story_insights", "insights_report"): (None, "2025-03-05", "2025-03-07"),
+        ("user_insights", "insights_report"): (None, "2025-03-01", "2025-03-07"),
+        ("stories", "insights_report"): ("2025-03-07", None, None),
     }
     assert len({request.run_key for request in requests}) == 3
 
