@@ -86,12 +86,12 @@ report: .venv/.installed ## Write insights_report.html from what is in the wareh
 	@$(BIN)/python -m analytics_assets.commands.report
 
 .PHONY: test
-test: .venv/.installed ## Run the tests; ARGS="-k name" goes to pytest, REQUIRE_ALL=1 forbids skips
+test: .venv/.installed ## Run the tests; ARGS="-k name" goes to pytest, REQUIRE_ALL=1 forbids skips and runs the slow ones too
 	@# Three on two cores: a third of the time that tests take is waiting for servers and other processes.
 	@# What they write is committed to disk some ten thousand times: in memory, where there are 4 GB for it, that costs nothing.
 	@room=$$(df --output=avail -m /dev/shm 2>/dev/null | tail -n 1 || true); \
 	if [ "$${room:-0}" -gt 4000 ]; then export PYTEST_DEBUG_TEMPROOT=/dev/shm; fi; \
-	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(if $(REQUIRE_ALL),,-m 'not slow') $(ARGS)
 
 # npm's own record of what is installed, written last: an install that was broken off begins anew.
 DIRECTUS := analytics_assets_tests/vendors/directus

@@ -146,6 +146,7 @@ def test_the_examples_run(page: str, project: Project) -> None:
     assert list((project.path / "home").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_operations_on_duckdb(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Backup and restore bring back table and history, the queries find what they ask for, and nothing is left."""
     before = set(project.path.rglob("*"))
@@ -259,6 +260,7 @@ def test_the_asset_behind_runs_for_the_day_that_was_loaded(project: Project) -> 
     assert after.get_requested_partitions(dg.AssetKey("posts_measured")) == {"2025-03-04"}
 
 
+@pytest.mark.slow
 def test_the_other_group_is_loaded_by_its_job(project: Project) -> None:
     """The page's job loads all four assets in their new group, with the page size of the resource that was put in."""
     sandbox = project.serve(rows={"stories": stories(60)})

@@ -41,6 +41,7 @@ def _dlt(project: Project, line: str) -> str:
 
 
 # DuckDB says that its own cursor is not the quickest way to Arrow
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result:UserWarning")
 def test_sql_and_dlts_dataset(project: Project, warehouse: Warehouse) -> None:
     """The dataset interface reads a loaded table in each way the page names, and the page's queries add up right."""
@@ -68,6 +69,7 @@ def test_sql_and_dlts_dataset(project: Project, warehouse: Warehouse) -> None:
     assert warehouse.execute(short) == [(12.0,)]
 
 
+@pytest.mark.slow
 def test_dlts_command_line(project: Project, warehouse: Warehouse) -> None:
     """It finds the pipeline once that has been fetched from the warehouse, and neither a trace nor a dashboard."""
     project.serve(rows={"stories": stories(7)})

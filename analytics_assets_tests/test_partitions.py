@@ -85,6 +85,7 @@ def test_a_retry_goes_on_from_the_slice_that_failed(project: Project) -> None:
     assert materialized(instance) == {f"2025-03-0{day}" for day in range(1, 8)}
 
 
+@pytest.mark.slow
 def test_a_new_run_loads_everything_again(project: Project) -> None:
     """What another run has loaded is no reason to leave it out: the API may have restated it."""
     sandbox = project.serve(rows={"stories": one_story_a_day(4)})
@@ -100,6 +101,7 @@ def job() -> dg.JobDefinition:
     return build_definitions(retry_policy=NO_RETRIES).resolve_job_def("load_all")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tags", "again"),
     [

@@ -117,6 +117,7 @@ def test_kills_at_random_moments(
     assert killed == KILLS[day]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [False, True], ids=["", "undeclared columns"])
 def test_kills_between_the_steps(
     project: Project,

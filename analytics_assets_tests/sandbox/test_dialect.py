@@ -44,6 +44,7 @@ def test_a_vendors_settings_load_from_it(project: Project, monkeypatch: pytest.M
             assert {snake_case(column.name) for column in columns} <= names
 
 
+@pytest.mark.slow
 def test_a_fifth_endpoint_is_in_the_demo(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
     """What is added, renamed or left out by settings is so in the demo."""
     project.configure(

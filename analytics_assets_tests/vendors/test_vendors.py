@@ -200,6 +200,7 @@ def test_every_config_file_is_run() -> None:
         assert set(tomllib.loads(text)) == {"analytics_api"}
 
 
+@pytest.mark.slow
 def test_a_range_a_day_and_all_history_bring_what_the_server_has(vendor: Vendor, project: Project) -> None:
     """The table holds the rows of the days that were asked for, each once, with the values that were sent."""
     days = [number for number in range(_ROWS) if _moment(number).date() in _DAYS]
