@@ -10,7 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from analytics_assets.catalogue import Loaded, materialization_metadata
-from analytics_assets.checks.results import judged, of_each_day, of_run
+from analytics_assets.checks.results import judged, of_run, record_days
 from analytics_assets.checks.seen import Part, Seen
 from analytics_assets.checks.specs import check_specs
 from analytics_assets.failures import days_of, failure
@@ -86,24 +86,23 @@ class EndpointLoad:
     checked_by: Settings
     """The settings that the asset's checks were made with."""
 
-    def materialize(self) -> dg.MaterializeResult[Any]:
-        """Load, and return what Dagster's catalogue is to say of it; raises ``ApiError`` (cancelled) after a signal."""
+    def materialize(self) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        """Load, and yield what Dagster's catalogue is to say of it; raises ``ApiError`` (cancelled) after a signal."""
         with cancellable():
             loaded = self.run()
             days = partition_keys_of(self.context)
             give_each_day_its_own(self.context, dg.AssetKey(self.endpoint.name), days, loaded)
-            return dg.MaterializeResult(
-                asset_key=self.endpoint.name,
-                metadata=materialization_metadata(self.endpoint, loaded, single=len(days) == 1),
-                check_results=self._check(loaded),
-            )
+            parts = tuple(Part(part.report, part.found, part.days) for part in loaded)
+            seen = Seen(self.endpoint, self.checked_by, parts)
+            checks = self._check(seen)
+            metadata = materialization_metadata(self.endpoint, loaded, single=len(days) == 1)
+        yield dg.MaterializeResult(asset_key=self.endpoint.name, metadata=metadata)
+        with cancellable():
+            record_days(self.context, seen)
+        yield from checks
 
-    def _check(self, loaded: list[Loaded]) -> list[dg.AssetCheckResult]:
-        """Have what was loaded judged: of the run, and in the calendar of each day; what is red is in the log too."""
-        parts = tuple(Part(part.report, part.found, part.days) for part in loaded)
-        seen = Seen(self.endpoint, self.checked_by, parts)
-        for result in of_each_day(seen, self.context.log):
-            self.context.log_event(result)
+    def _check(self, seen: Seen) -> list[dg.AssetCheckResult]:
+        """Have what was loaded judged as a whole; what is red is in the log too."""
         results = of_run(judged(seen, self.context.log))
         for check in results:
             if not check.passed:
@@ -226,9 +225,9 @@ def build_asset(
         config: SyncConfig,
         analytics_api: AnalyticsApi,
         dlt_loader: DltLoader,
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         try:
-            result = EndpointLoad(endpoint, context, analytics_api, dlt_loader, config, settings).materialize()
+            yield from EndpointLoad(endpoint, context, analytics_api, dlt_loader, config, settings).materialize()
         except Exception as error:
             os.environ.setdefault(_TAIL_WAIT, "1")
             problem = explain(error)
@@ -237,7 +236,6 @@ def build_asset(
                 raise
             failed = _failure(endpoint, problem, context.run)
         else:
-            yield result
             return
         # outside of the `except`, so that the reader sees one message and not dlt's layers around it
         raise failed

@@ -1,9 +1,9 @@
 """The results of a run's checks: one for each day, and one for the run where it has several."""
 
-import datetime as dt
 import logging
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, get_args, get_type_hints
 
 import dagster as dg
 
@@ -17,6 +17,8 @@ Dagster writes each result in transactions of its own, and cannot write several 
 than its load. In the calendar the others say that they were skipped; what was found of all days is the run's result.
 """
 EACH_DAY = "complete_window"
+# Dagster exports the result of a check, but not the type of its field that says which materialization was judged.
+_Target = get_args(get_type_hints(dg.AssetCheckEvaluation)["target_materialization_data"])[0]
 
 
 @dataclass(frozen=True)
@@ -72,22 +74,39 @@ def of_run(every: list[Judged]) -> list[dg.AssetCheckResult]:
     ]
 
 
-def of_each_day(seen: Seen, log: logging.Logger) -> Iterator[dg.AssetCheckEvaluation]:
-    """Yield what a run of several days has found of each of them."""
-    for day in seen.by_day if len(seen.by_day) > 1 else ():
-        for one in judged(seen.of(day), log):
-            if not one.verdict.passed or one.check.name == EACH_DAY or len(seen.by_day) <= MOST_DAYS:
-                yield _of_day(seen, day, one)
+def record_days(context: dg.AssetExecutionContext, seen: Seen) -> None:
+    """Log what a run of several days has found of each of them, once Dagster has recorded that it has loaded them.
+
+    The calendar shows only a result that names the newest materialization of its day.
+    """
+    days = [day.isoformat() for day in seen.by_day]
+    if len(days) <= 1:
+        return
+    asset_key = dg.AssetKey(seen.endpoint.name)
+    # newest first, and each day has just got one; those of a run that loads the same days now are not ours
+    records = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=asset_key, asset_partitions=days), limit=len(days)
+    ).records
+    made = {
+        one.partition_key: _Target(storage_id=one.storage_id, run_id=one.run_id, timestamp=one.timestamp)
+        for one in records
+        if one.run_id == context.run.run_id
+    }
+    for day in seen.by_day:
+        for one in judged(seen.of(day), context.log):
+            if not one.verdict.passed or one.check.name == EACH_DAY or len(days) <= MOST_DAYS:
+                context.log_event(_of_day(asset_key, day.isoformat(), one, made))
 
 
-def _of_day(seen: Seen, day: dt.date, one: Judged) -> dg.AssetCheckEvaluation:
+def _of_day(asset_key: dg.AssetKey, day: str, one: Judged, made: Mapping[str | None, Any]) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(seen.endpoint.name),
+        asset_key=asset_key,
         check_name=one.check.name,
         passed=one.verdict.passed,
         severity=one.severity,
         description=one.description,
         metadata=one.metadata,
         blocking=one.check.is_blocking,
-        partition=day.isoformat(),
+        partition=day,
+        target_materialization_data=made.get(day),
     )

@@ -11,6 +11,7 @@ from analytics_assets.checks import results
 from analytics_assets.checks.specs import CHECKS, checks_of
 from analytics_assets.ingest.configured import load_settings
 from analytics_assets.ingest.warehouse import quality
+from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.project import NO_RETRIES, Project, endpoint_of, stories
 
 STORIES = dg.AssetKey("stories")
@@ -33,6 +34,12 @@ def of_days(name: str, found: Kept) -> dict[str | None, str]:
     return dict(found[name])
 
 
+def in_calendar(instance: dg.DagsterInstance, name: str) -> dict[str | None, str]:
+    """Return what the calendar of a check shows of each day: of the newest load, or nothing."""
+    found = instance.event_log_storage.get_asset_check_partition_info([dg.AssetCheckKey(STORIES, name)])
+    return {one.partition_key: one.latest_execution_status.value for one in found if one.is_current}
+
+
 def test_a_day_has_one_result_of_each_check(project: Project) -> None:
     """Of the day that was loaded; another load of it has results of its own."""
     project.serve(rows={"stories": [{**stories(1)[0], "like_count": "many"}, *stories(3)[1:]]})
@@ -42,6 +49,8 @@ def test_a_day_has_one_result_of_each_check(project: Project) -> None:
     assert {name: len(statuses) for name, statuses in found.items()} == dict.fromkeys(found, 1)
     assert found["no_rows_rejected"] == [("2025-03-01", "FAILED")]
     assert found["complete_window"] == [("2025-03-01", "SUCCEEDED")]
+    assert in_calendar(instance, "no_rows_rejected") == {"2025-03-01": "FAILED"}
+    assert in_calendar(instance, "complete_window") == {"2025-03-01": "SUCCEEDED"}
 
 
 def test_each_day_of_a_range_has_its_own_result(project: Project) -> None:
@@ -57,6 +66,27 @@ def test_each_day_of_a_range_has_its_own_result(project: Project) -> None:
         (None, "FAILED"),
     ]
     assert kept(instance)["complete_window"][-1] == (None, "SUCCEEDED")
+    assert {day: status for day, status in in_calendar(instance, "window_as_expected").items() if day} == {
+        "2025-03-01": "SUCCEEDED",
+        "2025-03-02": "FAILED",
+        "2025-03-03": "SUCCEEDED",
+    }
+
+
+def test_the_calendar_is_that_of_the_newest_load(project: Project) -> None:
+    """Of a range in slices, whose days Dagster records twice; and of a day of it that is loaded again."""
+    sandbox = project.serve(rows={"stories": [*stories(2), *stories(2, "2025-03-02")]})
+    project.configure(max_window_days=1)
+    instance = project.instance()
+    odd = Fault("mutate_rows", endpoint="stories", change=lambda page: [{**row, "like_count": "many"} for row in page])
+    sandbox.faults.append(odd)
+    assert project.materialize(until="2025-03-02", instance=instance).success
+    days = in_calendar(instance, "no_rows_rejected")
+    assert (days["2025-03-01"], days["2025-03-02"]) == ("FAILED", "FAILED")
+    sandbox.faults.remove(odd)
+    assert project.materialize(day="2025-03-02", instance=instance).success
+    days = in_calendar(instance, "no_rows_rejected")
+    assert (days["2025-03-01"], days["2025-03-02"]) == ("FAILED", "SUCCEEDED")
 
 
 def test_of_a_long_range_red_days_are_kept_and_one_check_of_each(
