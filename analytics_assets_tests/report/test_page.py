@@ -220,6 +220,23 @@ def test_what_came_and_went_is_told(project: Project) -> None:
     assert ["caption", "media_insights", "column", "never came", dash, dash] in changes
 
 
+@pytest.mark.usefixtures("warehouse")
+def test_endpoints_settle_at_ages_of_their_own(project: Project, clock: time_machine.Traveller) -> None:
+    """What was read again after two days, and what was after seven, have a dash where the other has a share."""
+    project.serve(rows={"stories": stories(2), "media_insights": [insight("p1", "likes", 1, 9)]})
+    for again, name in ((4, "stories"), (9, "media_insights")):
+        clock.move_to(NOON.replace(day=2))
+        project.load(day(1), name)
+        clock.move_to(NOON.replace(day=again))
+        project.load(day(1), name)
+    dash = "\N{EN DASH}"
+    assert report().table("Table of the share that still moved").rows == [
+        ["Endpoint", "2 days", "7 days"],
+        ["media_insights", dash, "0.0%"],
+        ["stories", "0.0%", dash],
+    ]
+
+
 @pytest.mark.usefixtures("clock")
 def test_days_are_those_of_the_time_zone(project: Project) -> None:
     """What was measured before midnight in UTC is of the next day in Berlin."""
