@@ -139,7 +139,10 @@ def ui(browser: Any, project: Project) -> Iterator[Ui]:  # noqa: ANN401 - playwr
         try:
             page = browser.new_page(viewport={"width": 1400, "height": 1100}, reduced_motion="reduce")
             _wait_until_ready(dev, page, project.path / "dev.log")
-            yield Ui(page, f"http://127.0.0.1:{port}", sandbox)
+            seen = Ui(page, f"http://127.0.0.1:{port}", sandbox)
+            yield seen
+            # where the test has failed, this says what was in sight instead
+            seen.shoot("last")
         finally:
             dev.send_signal(signal.SIGTERM)
             try:

@@ -8,10 +8,13 @@ import re
 import subprocess
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
+import duckdb
 import pytest
 
 from analytics_assets.assets import SyncConfig
+from analytics_assets.commands.demo import DAYS
 from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.sandbox.data import rows
 from analytics_assets.sandbox.faults import Fault
@@ -21,6 +24,7 @@ from analytics_assets_tests.ui.conftest import Ui
 YESTERDAY = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0) - dt.timedelta(days=1)
 DAY = f"{YESTERDAY:%Y-%m-%d}"
 DAY_BEFORE = f"{YESTERDAY - dt.timedelta(days=1):%Y-%m-%d}"
+ONE_DAY = dt.timedelta(days=1)
 RUN_SECONDS = 120
 
 
@@ -32,10 +36,14 @@ def test_a_newcomer_finds_everything(ui: Ui, project: Project) -> None:
     the_home_shows_the_demo(ui)
     the_resource_shows_which_api_is_loaded(ui, project)
     each_day_of_a_range_has_its_own_rows(ui)
+    backfill = a_range_is_launched_by_clicking(ui, project)
     a_second_make_dev_is_refused(ui)
     a_day_is_loaded_by_clicking(ui)
     a_full_refresh_warns_before_it_is_launched(ui)
     a_check_says_why(ui)
+    the_range_has_arrived(ui, project, backfill)
+    a_check_has_a_result_for_each_day(ui)
+    the_report_tells_of_all_days(ui, project)
     what_runs_by_itself_is_switched_on(ui)
     assert ui.leaks() == []
     assert ui.errors == []
@@ -72,6 +80,27 @@ def each_day_of_a_range_has_its_own_rows(ui: Ui) -> None:
         told.append(ui.table()["rows"])
     assert told == [str(len(rows_of("media_insights", day))) for day in (YESTERDAY - dt.timedelta(days=1), YESTERDAY)]
     assert told[0] != told[1]
+
+
+def a_range_is_launched_by_clicking(ui: Ui, project: Project) -> str:
+    """Two days that somebody has removed from the table are one backfill, whose page this returns.
+
+    It ends while the test looks at other things: Dagster's daemon turns to backfills twice a minute.
+    """
+    with duckdb.connect(project.path / "warehouse.duckdb") as warehouse:
+        warehouse.execute("DELETE FROM analytics.user_insights WHERE end_time >= ?::date", [DAY_BEFORE])
+    assert ids_since(project, DAY_BEFORE) == []
+    ui.sandbox.faults.append(Fault("mutate_rows", endpoint="user_insights", change=_out_of_bounds))
+    ui.open("/assets/user_insights")
+    ui.page.get_by_role("button", name="Materialize…").click()
+    days = ui.page.get_by_placeholder(re.compile("^ex: "))
+    days.fill(f"[{DAY_BEFORE}...{DAY}]")
+    days.press("Enter")
+    ui.page.get_by_role("button", name="Launch backfill").click()
+    ui.sees(re.compile("^Created backfill"))
+    ui.page.get_by_text("View", exact=True).last.click()
+    ui.sees("Partition selection")
+    return urlsplit(ui.page.url).path
 
 
 def a_second_make_dev_is_refused(ui: Ui) -> None:
@@ -145,13 +174,71 @@ def a_check_says_why(ui: Ui) -> None:
     ui.sees("Every declared column came, and every value has its column's type.")
 
 
+def the_range_has_arrived(ui: Ui, project: Project, backfill: str) -> None:
+    """Both days are done, says the page of the backfill, and the table has their rows."""
+    ui.open(backfill)
+    ui.sees("100% completed", seconds=RUN_SECONDS)
+    # the other one is the head of the column with the count
+    ui.page.get_by_text("Succeeded", exact=True).and_(ui.page.locator("span")).wait_for(timeout=RUN_SECONDS * 1000)
+    ui.shoot("backfill")
+    expected = [row for day in (YESTERDAY - ONE_DAY, YESTERDAY) for row in rows_of("user_insights", day)]
+    assert ids_since(project, DAY_BEFORE) == sorted(row["id"] for row in expected)
+
+
+def a_check_has_a_result_for_each_day(ui: Ui) -> None:
+    """In its calendar: red on the day with a number that cannot be, green on the one after it."""
+    ui.open("/assets/user_insights?view=checks&checkDetail=numbers_in_bounds")
+    ui.page.get_by_role("tab", name="Partitions").nth(1).click()
+    ui.sees(re.compile(r"^Failed\s*\(1\)$"))
+    ui.sees(re.compile(r"^Passed\s*\(1\)$"))
+    ui.page.get_by_text(DAY, exact=True).first.click()
+    ui.sees("Passed")
+    ui.page.get_by_text(DAY_BEFORE, exact=True).first.click()
+    ui.sees("Failed")
+    ui.sees(re.compile("^engagement_rate goes up to 1.5, and 1 is the most that it can be"))
+    ui.shoot("check_by_day")
+
+
+def the_report_tells_of_all_days(ui: Ui, project: Project) -> None:
+    """Written anew by clicking, its calendar says of each day of each endpoint that all of it is there."""
+    path = project.path / "insights_report.html"
+    path.unlink()
+    ui.open("/assets/insights_report")
+    ui.page.get_by_role("button", name="Materialize").first.click()
+    ui.sees(re.compile("^Launched run"))
+    ui.page.get_by_text("View", exact=True).last.click()
+    the_run_succeeds(ui)
+    ui.page.goto(path.as_uri())
+    found = calendar(ui)
+    days = [YESTERDAY - age * ONE_DAY for age in range(DAYS)]
+    for endpoint in ENDPOINTS:
+        assert {found[f"{endpoint.name} {day:%Y-%m-%d}"].split(",")[0] for day in days} == {"proven"}
+    for day in days:
+        rows = len(rows_of("user_insights", day))
+        assert found[f"user_insights {day:%Y-%m-%d}"].startswith(f"proven, {rows} rows")
+    ui.shoot("report")
+
+
+def calendar(ui: Ui) -> dict[str, str]:
+    """Return what the report's calendar says, by endpoint and day."""
+    found = {}
+    for month in ui.page.locator("table.month").all():
+        first = dt.datetime.strptime(month.locator("caption").inner_text(), "%B %Y").replace(tzinfo=dt.UTC)
+        for row in month.locator("tbody tr").all():
+            for number, words in enumerate(row.get_by_role("cell").all_inner_texts()):
+                if words.strip():
+                    found[f"{row.get_by_role('rowheader').inner_text()} {first + number * ONE_DAY:%Y-%m-%d}"] = words
+    return found
+
+
 def what_runs_by_itself_is_switched_on(ui: Ui) -> None:
     """Schedules and sensors tick: there are new stories, and the days of the demo leave no gap."""
     ui.open("/automation")
     for name in ("daily_load", "gap_filler", "new_stories", "alerts"):
         row = ui.page.locator("[data-index]").filter(has_text=name)
-        row.locator("label").last.click()
-        row.locator("input:checked").last.wait_for(state="attached")
+        # the first of a row only marks it, and is there before the switch is
+        row.locator("label").nth(1).click()
+        row.locator("input").nth(1).and_(ui.page.locator(":checked")).wait_for(state="attached")
     ui.shoot("automation")
     for name, requested in (("new_stories", "1 run requested"), ("gap_filler", "0 runs requested")):
         ui.open(f"/locations/analytics_assets.definitions/sensors/{name}")
@@ -169,6 +256,16 @@ def the_run_succeeds(ui: Ui) -> None:
 def rows_of(endpoint: str, day: dt.datetime) -> list[dict[str, Any]]:
     """Return what the sandbox has of a day."""
     return rows(endpoint, day, day + dt.timedelta(days=1))
+
+
+def ids_since(project: Project, day: str) -> list[str]:
+    """Return the ids of the accounts' numbers from a day on."""
+    return [row["id"] for row in project.table("user_insights") if f"{row['end_time']:%Y-%m-%d}" >= day]
+
+
+def _out_of_bounds(page: list[Any]) -> list[Any]:
+    """Make a rate of the day before yesterday larger than it can be."""
+    return [{**row, "engagement_rate": 1.5} if row["end_time"].startswith(DAY_BEFORE) else row for row in page]
 
 
 def _odd(page: list[Any]) -> list[Any]:
