@@ -40,11 +40,12 @@ def test_a_newcomer_finds_everything(ui: Ui, project: Project) -> None:
     a_second_make_dev_is_refused(ui)
     a_day_is_loaded_by_clicking(ui)
     a_full_refresh_warns_before_it_is_launched(ui)
+    what_runs_by_itself_is_switched_on(ui)
     a_check_says_why(ui)
     the_range_has_arrived(ui, project, backfill)
     a_check_has_a_result_for_each_day(ui)
     the_report_tells_of_all_days(ui, project)
-    what_runs_by_itself_is_switched_on(ui)
+    what_runs_by_itself_has_ticked(ui)
     assert ui.leaks() == []
     assert ui.errors == []
 
@@ -232,7 +233,7 @@ def calendar(ui: Ui) -> dict[str, str]:
 
 
 def what_runs_by_itself_is_switched_on(ui: Ui) -> None:
-    """Schedules and sensors tick: there are new stories, and the days of the demo leave no gap."""
+    """Schedule and sensors, each by its switch."""
     ui.open("/automation")
     for name in ("daily_load", "gap_filler", "new_stories", "alerts"):
         row = ui.page.locator("[data-index]").filter(has_text=name)
@@ -240,6 +241,10 @@ def what_runs_by_itself_is_switched_on(ui: Ui) -> None:
         row.locator("label").nth(1).click()
         row.locator("input").nth(1).and_(ui.page.locator(":checked")).wait_for(state="attached")
     ui.shoot("automation")
+
+
+def what_runs_by_itself_has_ticked(ui: Ui) -> None:
+    """There are new stories, and the days of the demo leave no gap."""
     for name, requested in (("new_stories", "1 run requested"), ("gap_filler", "0 runs requested")):
         ui.open(f"/locations/analytics_assets.definitions/sensors/{name}")
         ui.sees(requested, seconds=RUN_SECONDS)
