@@ -85,6 +85,11 @@ record: .venv/.installed ## Write what the configured API answers for a day, wit
 report: .venv/.installed ## Write insights_report.html from what is in the warehouse: which days are there, what was measured
 	@$(BIN)/python -m analytics_assets.commands.report
 
+FROM ?=
+.PHONY: move
+move: .venv/.installed ## Copy a DuckDB file with its history into the configured PostgreSQL, and prove it alike: make move FROM=warehouse.duckdb
+	@FROM="$(FROM)" $(BIN)/python -m analytics_assets.commands.move
+
 .PHONY: test
 test: .venv/.installed ## Run the tests; ARGS="-k name" goes to pytest, REQUIRE_ALL=1 forbids skips and runs the slow ones too
 	@# Three on two cores: a third of the time that tests take is waiting for servers and other processes.

@@ -8,6 +8,7 @@
 | ``destination_arguments`` | 1.31.0 | ``dlt.destinations.duckdb().capabilities().supports_transactions`` is true |
 | ``as_jsonb`` | 1.31.0 | ``dlt.destinations.impl.postgres.factory`` makes ``jsonb`` of a Parquet table's JSON columns |
 | ``before_merge`` | 1.31.0 | a merge can be given statements that its transaction begins with |
+| ``table_statements`` | 1.31.0 | a client makes tables in the transaction that it is in |
 | ``load.WindowPipeline`` | 1.31.0, dagster-dlt 0.29.1 | ``DagsterDltResource.run`` can be given what to run |
 | no signals intercepted, in ``load.py`` | 1.31.0 | a signal that came is still known when ``load`` has returned |
 | no runtime trace, in ``load.py`` | 1.31.0 | ``trace.pickle`` is written without the values of secrets |
@@ -23,7 +24,7 @@ import contextlib
 import functools
 import sys
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from dlt.common import validation
@@ -155,3 +156,16 @@ def before_merge(destination: AnyDestination, statements: Statements) -> None:
         return made
 
     setattr(destination, type(destination).client.__name__, client)
+
+
+# how dlt's clients put together what makes tables
+_TABLE_STATEMENTS = "_build_schema_update_sql"
+
+
+def table_statements(client: SqlJobClientBase, tables: Iterable[str]) -> list[str]:
+    """Return the statements with which dlt would make these tables of the client's schema, as none of them is there.
+
+    By itself it commits, and asks for a version of the schema first, which ends a transaction where there is none.
+    """
+    statements, _ = getattr(client, _TABLE_STATEMENTS)([(table, {}) for table in tables])
+    return list(statements)

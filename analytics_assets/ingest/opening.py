@@ -6,9 +6,11 @@ import logging
 import math
 import zoneinfo
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dlt
+from dlt.common.destination import AnyDestination
 from dlt.destinations.sql_client import SqlClientBase
 
 from analytics_assets.ingest.collector import collector_at_rest
@@ -17,7 +19,7 @@ from analytics_assets.ingest.load import PIPELINE, WindowPipeline
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.warehouse.coverage import Coverage, coverage, requests_a_day, unknown
-from analytics_assets.ingest.warehouse.destination import DATASET, open_destination
+from analytics_assets.ingest.warehouse.destination import DATASET, open_destination, open_duckdb_file
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 from analytics_assets.ingest.workdir import working_directory
 
@@ -28,6 +30,13 @@ _LOG = logging.getLogger("analytics_assets")
 def open_warehouse(log: logging.Logger = _LOG) -> Iterator[Warehouse]:
     """Give the warehouse that ``[destination.warehouse]`` names, to look into."""
     with _open(log) as pipeline:
+        yield pipeline.warehouse
+
+
+@contextlib.contextmanager
+def open_duckdb_warehouse(path: Path, log: logging.Logger = _LOG) -> Iterator[Warehouse]:
+    """Give the warehouse in a DuckDB file, whatever the config names."""
+    with _open(log, open_duckdb_file(path)) as pipeline:
         yield pipeline.warehouse
 
 
@@ -84,10 +93,10 @@ def open_pipeline(reading: Reading, log: logging.Logger = _LOG) -> Iterator[Wind
 
 
 @contextlib.contextmanager
-def _open(log: logging.Logger) -> Iterator[WindowPipeline]:
+def _open(log: logging.Logger, opened: tuple[AnyDestination, str] | None = None) -> Iterator[WindowPipeline]:
     tell_secrets_once()
     with collector_at_rest(), working_directory() as directory:
-        destination, staging = open_destination()
+        destination, staging = opened or open_destination()
         pipeline = dlt.pipeline(
             PIPELINE,
             pipelines_dir=str(directory),
@@ -105,4 +114,5 @@ def _open(log: logging.Logger) -> Iterator[WindowPipeline]:
             yield pipeline
         finally:
             # else dlt keeps it as the process's current pipeline, directory gone and all
-            pipeline.deactivate()
+            if pipeline.is_active:
+                pipeline.deactivate()

@@ -82,6 +82,15 @@ def open_destination() -> tuple[AnyDestination, str]:
     return resolve_once(destination), staging
 
 
+def open_duckdb_file(path: Path) -> tuple[AnyDestination, str]:
+    """Return the destination that is a DuckDB file, whatever the config names, and its staging dataset."""
+    staging = f"{DATASET}_staging"
+    destination: Any = dlt.destinations.duckdb(
+        str(path.resolve()), destination_name=f"{DESTINATION}_file", staging_dataset_name_layout=staging
+    )
+    return resolve_once(destination), staging
+
+
 def _destination_type() -> str:
     return str(dlt.config.get(f"{'.'.join(_SECTION)}.destination_type", str) or "duckdb")
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from dlt.common.schema import Schema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
@@ -92,6 +93,10 @@ class Warehouse:
         """Give dlt's client for the tables of a schema, or of any; ``None`` where the destination is no database."""
         with self._pipeline.destination_client(schema) as client:
             yield client if isinstance(client, SqlJobClientBase) else None
+
+    def learn(self, schema: Schema) -> None:
+        """Have ``job_client`` know the tables of a schema."""
+        self._pipeline.schemas.save_schema(schema)
 
     def try_writing(self, tables: Iterable[str]) -> str | None:
         """Do what a load does with the warehouse, and change nothing; raises what a load would meet.
