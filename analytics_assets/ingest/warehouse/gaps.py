@@ -38,12 +38,16 @@ class Gap:
 
 
 def given_up(coverage: Coverage, settings: Settings) -> list[DayOfEndpoint]:
-    """Return the days that are over and still to be read, and have failed ``gap_tries`` times, oldest first.
+    """Return the days that are over, without a proven window, and have failed ``gap_tries`` times, oldest first.
 
     They are tried again by hand alone; whoever loads one takes it out of this list.
     """
     today = dt.datetime.now(zoneinfo.ZoneInfo(settings.timezone)).date()
-    found = [one for one in _open(coverage, settings) if one.tries >= settings.gap_tries and one.day < today]
+    found = [
+        one
+        for one in _open(coverage, settings)
+        if one.state != "proven" and one.tries >= settings.gap_tries and one.day < today
+    ]
     return sorted(found, key=lambda one: (one.day, one.endpoint))
 
 
