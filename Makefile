@@ -39,6 +39,10 @@ demo: .venv/.installed ## Load the sandbox API into a local warehouse and show w
 dev: .venv/.installed ## Open Dagster's UI, on the sandbox API unless a real one is configured
 	@$(BIN)/python -m analytics_assets.commands.dev
 
+.PHONY: cluster
+cluster: .venv/.installed ## Run Dagster with workers, over RabbitMQ and PostgreSQL: FLEET=4 make cluster; docs/cluster.md has the rest
+	@$(BIN)/python -m analytics_assets.commands.cluster
+
 BASE_URL ?=
 ENDPOINTS ?=
 WRITE ?=

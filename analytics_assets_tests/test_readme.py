@@ -38,6 +38,7 @@ def test_the_settings_table_is_complete() -> None:
         "",
         "alerts/",
         "checks/",
+        "cluster/",
         "commands/",
         "ingest/",
         "ingest/api/",

@@ -17,7 +17,9 @@ from pathlib import Path
 
 import filelock
 
+from analytics_assets.commands.first_start import make_history
 from analytics_assets.commands.here import enter_project, refuse_arguments
+from analytics_assets.commands.processes import start, stop
 from analytics_assets.ingest.configured import SettingError, load_settings
 from analytics_assets.ingest.key import load_key
 from analytics_assets.ingest.settings import Settings
@@ -29,13 +31,12 @@ from analytics_assets.sandbox.shape import Shape
 
 _HELP = """Open Dagster's UI on the runs of this folder, with the sandbox API unless a real one is configured. It takes
 no arguments; PORT in the environment chooses the UI's port (3000)."""
-_HOST = "127.0.0.1"
+HOST = "127.0.0.1"
 _UI_PORT = 3000
 _SANDBOX_PORT = 8765
 _PORTS = 65_536
 _TICK_SECONDS = 0.1
 _ANSWER_SECONDS = 5
-_STOP_SECONDS = 10
 _LOCK = Path(".dagster", "make-dev.lock")
 _WHERE_IT_WORKS = """{ workspaceOrError { ... on Workspace { locationEntries { displayMetadata { key value } } } } }"""
 
@@ -71,15 +72,16 @@ def _start(running: contextlib.ExitStack) -> None:
     # else Dagster starts, with no assets in it
     check_destination()
     home = Path(os.environ["DAGSTER_HOME"])
-    port = _ui_port()
-    address = f"http://{_HOST}:{port}"
+    port = ui_port()
+    address = f"http://{HOST}:{port}"
     running.enter_context(_the_only_one(home, address))
-    _refuse_if_taken(port)
+    refuse_if_taken(port)
     api = _api(running)
     # off by dagster.yaml as well, but only this keeps the webserver from making its folders for it
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     _say(f"API:      {api}")
     _say(f"History:  kept as {os.path.relpath(home / 'dagster.yaml')} says, together with that of make demo")
+    make_history()
     _say(f"UI:       {address} in a few seconds; Ctrl-C stops everything")
     process = running.enter_context(_dagster(port))
     while not is_served_here(port):
@@ -142,22 +144,23 @@ def _api(running: contextlib.ExitStack) -> str:
 
 def _sandbox(sandbox: Sandbox) -> SandboxServer:
     try:
-        return SandboxServer(sandbox, host=_HOST, port=_SANDBOX_PORT)
+        return SandboxServer(sandbox, host=HOST, port=_SANDBOX_PORT)
     except OSError:
-        return SandboxServer(sandbox, host=_HOST)
+        return SandboxServer(sandbox, host=HOST)
 
 
-def _ui_port() -> int:
+def ui_port() -> int:
+    """Return the port that ``PORT`` says, or 3000; raises ``DevError`` where it says none."""
     text = os.environ.get("PORT") or str(_UI_PORT)
     if text.isdecimal() and 0 < int(text) < _PORTS:
         return int(text)
     raise DevError(f"PORT is {text!r}, but a port is a number from 1 to {_PORTS - 1}, as in PORT=3001 make dev")
 
 
-def _refuse_if_taken(port: int) -> None:
+def refuse_if_taken(port: int) -> None:
     """Raise ``DevError`` where another program has the port, for which Dagster takes 40 lines."""
     try:
-        socket.create_server((_HOST, port)).close()
+        socket.create_server((HOST, port)).close()
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise DevError(f"port {port} cannot be used ({reason}); choose another one, as in PORT=3001 make dev") from None
@@ -166,25 +169,18 @@ def _refuse_if_taken(port: int) -> None:
 @contextlib.contextmanager
 def _dagster(port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run the webserver and the daemon; on leaving, let them stop for some seconds and kill what is left."""
-    arguments = ["dev", "-m", "analytics_assets.definitions", "-h", _HOST, "-p", str(port), "--log-level", "warning"]
-    # a group of its own, else Ctrl-C reaches every process at once and each prints its own traceback
-    process = subprocess.Popen(  # noqa: S603 (no part comes from outside but the port, a number)
-        [sys.executable, "-W", "ignore::FutureWarning", "-m", "dagster", *arguments], start_new_session=True
+    process = start(
+        "dagster", "dev", "-m", "analytics_assets.definitions", "-h", HOST, "-p", str(port), "--log-level", "warning"
     )
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.wait(_STOP_SECONDS)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        stop([process], signal.SIGINT)
 
 
 def is_served_here(port: int) -> bool:
     """Say whether Dagster's UI answers at a port, and is that of the working directory: not another program's."""
-    connection = http.client.HTTPConnection(_HOST, port, timeout=_ANSWER_SECONDS)
+    connection = http.client.HTTPConnection(HOST, port, timeout=_ANSWER_SECONDS)
     try:
         connection.request(
             "POST", "/graphql", json.dumps({"query": _WHERE_IT_WORKS}), {"Content-Type": "application/json"}

@@ -17,6 +17,7 @@ from rich.markup import escape
 from analytics_assets.assets import LoadCancelledError, SyncMode
 from analytics_assets.build import build_definitions
 from analytics_assets.commands.ending import CommandError
+from analytics_assets.commands.first_start import make_history
 from analytics_assets.commands.tables import Place, configured_place, print_summary, print_tables, table_contents
 from analytics_assets.commands.watch import LoadWatch
 from analytics_assets.ingest.settings import Settings
@@ -66,6 +67,7 @@ def _load(
     span = (
         {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]} if days else {}
     )
+    make_history()
     with dg.DagsterInstance.get() as instance, watch.shown():
         result = defs.resolve_job_def("load_all").execute_in_process(
             instance=instance,

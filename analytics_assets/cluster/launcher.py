@@ -1,0 +1,71 @@
+"""Sends a run to a worker by RabbitMQ, and knows whether its process lives. ``deploy/dagster.yaml`` names it."""
+
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any, Self
+
+import dagster as dg
+from celery.exceptions import DuplicateTaskNameWarning
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+from dagster._serdes import ConfigurableClassData
+from dagster_celery.launcher import CeleryRunLauncher
+from dagster_postgres.run_storage import PostgresRunStorage
+
+from analytics_assets.cluster.alive import LOST_SECONDS, RunLock
+
+
+class ClusterRunLauncher(CeleryRunLauncher):
+    """Dagster's launcher, which asks the run's lock and not Celery whether the run's process lives.
+
+    Of a worker that was killed Celery's result says ``STARTED`` for ever, and its ``rpc://`` results can be read by
+    nobody but the process that sent the task.
+    """
+
+    lost_seconds = LOST_SECONDS
+    not_held_since: dict[str, float]
+    """Runs that were found to be held by nobody, and since when, by this process's clock."""
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """Return what ``dagster.yaml`` may say: what Dagster's launcher takes, and ``lost_seconds``."""
+        what = "A run that no process has held for so long is lost, and is started again"
+        taken: Any = super().config_type()
+        return {**taken, "lost_seconds": dg.Field(float, default_value=LOST_SECONDS, description=what)}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
+        """Make one of what ``dagster.yaml`` says."""
+        launcher = cls(
+            inst_data=inst_data, **{name: value for name, value in config_value.items() if name != "lost_seconds"}
+        )
+        launcher.lost_seconds, launcher.not_held_since = config_value["lost_seconds"], {}
+        # Dagster's launcher registers the same task anew with each run
+        warnings.filterwarnings("ignore", category=DuplicateTaskNameWarning)
+        return launcher
+
+    @property
+    def supports_resume_run(self) -> bool:
+        """Say no: in this version it fails, and a run that is lost begins anew as another one (``run_retries``)."""
+        return False
+
+    def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
+        """Say that a run has failed which nobody has held for ``lost_seconds``."""
+        seen = self.not_held_since
+        if RunLock(address_of(self._instance), run.run_id).is_held():
+            seen.pop(run.run_id, None)
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        seconds = time.monotonic() - seen.setdefault(run.run_id, time.monotonic())
+        if seconds < self.lost_seconds:
+            # it may have a new connection in a moment
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        del seen[run.run_id]
+        return CheckRunHealthResult(WorkerStatus.FAILED, f"no process has held the run for {seconds:.0f} s")
+
+
+def address_of(instance: dg.DagsterInstance) -> str:
+    """Return the address of Dagster's PostgreSQL; raises ``TypeError`` where its history is somewhere else."""
+    storage = instance.run_storage
+    if not isinstance(storage, PostgresRunStorage):
+        raise TypeError("workers need Dagster's history in PostgreSQL: deploy/dagster.yaml shows it")
+    return storage.postgres_url
