@@ -23,6 +23,7 @@ _NAMES = {"msg", "what", "why", "came", "meant"}
 # Files and folders whose messages are put together of parts, so that each of their texts is one.
 SPOKEN = (
     "alerts/",
+    "cluster/launcher.py",
     "assets.py",
     "checks/",
     "ingest/warehouse/quality.py",
@@ -92,6 +93,7 @@ NOT_MESSAGES = {
     "… h … min": "a duration",
     "… min": "a duration",
     "… of …": "days of an endpoint",
+    "analytics_assets rate budget": "the name of a connection",
 }
 # Messages without a word of their own, and where their words come from.
 HANDED_ON = {
@@ -116,7 +118,9 @@ LEAST = {
     "alerts/outbox.py": 2,
     "commands/ending.py": 1,
 }
-_SQL = re.compile(r"\b(SELECT|SET memory|DELETE FROM|CREATE TABLE|INSERT INTO|IS NULL|AS TEXT|COUNT\(|SET DATA)")
+_SQL = re.compile(
+    r"\b(SELECT|SET memory|DELETE FROM|CREATE TABLE|INSERT INTO|IS NULL|AS TEXT|COUNT\(|SET DATA|UPDATE analytics|pg_)"
+)
 
 
 def _text(node: ast.AST) -> str | None:

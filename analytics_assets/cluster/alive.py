@@ -102,7 +102,7 @@ class RunLock:
         """Kill this process in time, or it would go on beside the run that is started in its place."""
         while not ended.wait(self._step):
             if time.monotonic() - self._held_at > self._patience:
-                _LOG.critical("run %s: Dagster's PostgreSQL does not answer, so this process ends", self._run_id)
+                _LOG.error("run %s: Dagster's PostgreSQL does not answer, so this process ends", self._run_id)
                 os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -69,6 +69,10 @@ class ApiSettings(BaseModel):
         le=10_000,
         description="Requests a second of all runs on a machine; 0: no limit but what the API's `429` answers teach",
     )
+    rate_budget: Literal["machine", "postgres"] = Field(
+        default="machine",
+        description="`postgres`: one budget for the runs of all machines, in the PostgreSQL of `RATE_BUDGET_URL`",
+    )
 
     @field_validator("base_url")
     @classmethod

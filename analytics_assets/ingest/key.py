@@ -21,6 +21,7 @@ from analytics_assets.ingest.misspelt import given_names, looks_like
 from analytics_assets.ingest.setting_names import KEY_NAME, SECTION, WHERE_THE_KEY_GOES
 from analytics_assets.ingest.settings import Settings
 
+BUDGET_ADDRESS = "rate_budget_url"
 _SHORTEST_KEY = 8
 _LONGEST_KEY = 2**16
 _SHORTEST_SALT = 16
@@ -84,6 +85,14 @@ def load_salt() -> str:
         what = f"a column has hash = true, and there is no salt of {_SHORTEST_SALT} characters or more for it"
         raise SettingError(f"{what}: set {where}, to something random, and keep it")
     return salt.strip()
+
+
+def load_budget_address() -> str:
+    """Read the address of the PostgreSQL that has the rate budget, password included; raises ``SettingError``."""
+    if address := given_secret(BUDGET_ADDRESS):
+        return address
+    where = f"{BUDGET_ADDRESS.upper()}, or {BUDGET_ADDRESS} in .dlt/secrets.toml"
+    raise SettingError(f'rate_budget = "postgres" needs the address of a PostgreSQL, for all machines: set {where}')
 
 
 def why_no_secret(key: str, settings: Settings) -> str | None:

@@ -52,6 +52,7 @@ VALUES: dict[str, tuple[str, object]] = {
     "new_columns": ("ignore", "ignore"),
     "max_concurrent_requests": ("4", 4),
     "max_requests_per_second": ("2.5", 2.5),
+    "rate_budget": ("postgres", "postgres"),
     "lookback_days": ("3", 3),
     "max_window_days": ("7", 7),
     "start_date": ("2024-02-29", dt.date(2024, 2, 29)),

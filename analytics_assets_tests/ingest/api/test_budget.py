@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from analytics_assets.ingest.api import budget as module
+from analytics_assets.ingest.api import line, line_places
 from analytics_assets.ingest.api.budget import RateBudget
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import Settings
@@ -41,7 +42,8 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Put a clock of our own under the budget."""
     clock = Clock()
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    for one in (module, line_places):
+        monkeypatch.setattr(one, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
@@ -164,7 +166,7 @@ def _probe_and_hang(base_url: str, started: Any) -> None:  # noqa: ANN401 - a co
 
 def test_a_killed_process_holds_nobody_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that tries is killed with -9: the next one goes after a while, without an answer."""
-    monkeypatch.setattr(module, "_PROBE_SECONDS", 1.0)
+    monkeypatch.setattr(line, "_PROBE_SECONDS", 1.0)
     budget = RateBudget(Settings(base_url="https://api", backoff_factor=0.1), time.sleep, LOG)
     refuse(budget)
     context = multiprocessing.get_context("fork")
