@@ -1,5 +1,6 @@
 """Sends a run to a worker by RabbitMQ, and knows whether its process lives. ``deploy/dagster.yaml`` names it."""
 
+import logging
 import time
 import warnings
 from collections.abc import Mapping
@@ -7,12 +8,17 @@ from typing import Any, Self
 
 import dagster as dg
 from celery.exceptions import DuplicateTaskNameWarning
-from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._serdes import ConfigurableClassData
 from dagster_celery.launcher import CeleryRunLauncher
+from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from dagster_postgres.run_storage import PostgresRunStorage
 
 from analytics_assets.cluster.alive import LOST_SECONDS, RunLock
+
+# less than start_timeout_seconds, after which a run that waits counts as failed
+_BROKER_SECONDS = 240.0
+_LOG = logging.getLogger("analytics_assets")
 
 
 class ClusterRunLauncher(CeleryRunLauncher):
@@ -44,6 +50,26 @@ class ClusterRunLauncher(CeleryRunLauncher):
         warnings.filterwarnings("ignore", category=DuplicateTaskNameWarning)
         return launcher
 
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Send the run to a worker; wait for RabbitMQ, or each run of the queue would fail while it is down."""
+        self.wait_for_broker()
+        super().launch_run(context)
+
+    def wait_for_broker(self, seconds: float = _BROKER_SECONDS) -> None:
+        """Return once RabbitMQ answers; raises kombu's ``OperationalError`` where it does not in time."""
+        with self.celery.connection_for_write() as connection:
+            connection.ensure_connection(
+                _note_absence, interval_start=1, interval_step=1, interval_max=5, timeout=seconds
+            )
+
+    def terminate(self, run_id: str) -> bool:
+        """Have the run's process told to end, and Dagster that somebody wants it: or it would start the run again."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return False
+        self._instance.report_run_canceling(run)
+        return DAGSTER_CELERY_TASK_ID_TAG in run.tags and super().terminate(run_id)
+
     @property
     def supports_resume_run(self) -> bool:
         """Say no: in this version it fails, and a run that is lost begins anew as another one (``run_retries``)."""
@@ -61,6 +87,10 @@ class ClusterRunLauncher(CeleryRunLauncher):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         del seen[run.run_id]
         return CheckRunHealthResult(WorkerStatus.FAILED, f"no process has held the run for {seconds:.0f} s")
+
+
+def _note_absence(error: Exception, seconds: float) -> None:
+    _LOG.warning("RabbitMQ does not answer (%s); it is asked again in %.0f s", error, seconds)
 
 
 def address_of(instance: dg.DagsterInstance) -> str:

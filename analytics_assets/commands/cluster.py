@@ -72,7 +72,7 @@ class Member:
         stop([self.process], signal.SIGKILL, 0)
         if time.monotonic() - self.began < _SHORTEST_SECONDS:
             raise MemberEndedError(f"{how} right after its start; its own lines above say why")
-        _say(f"{how}, and is started again; its run goes on as another one")
+        _say(f"{how}, and is started again")
         time.sleep(_PAUSE_SECONDS)
         self.start()
 

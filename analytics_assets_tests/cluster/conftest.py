@@ -1,5 +1,6 @@
 """A fleet: ``make cluster`` in the test's folder, with a database and a queue of its own."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -87,6 +89,32 @@ class Fleet:
         """Return the process ids of those that it has started with that module."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(pid) for pid in children if module in Path(f"/proc/{pid}/cmdline").read_text()]
+
+
+class Wire:
+    """A way to a server that can be cut, both ways at once, as a network is: nobody is told."""
+
+    def __init__(self, host: str, port: int, here: int = 0) -> None:
+        self._target = host, port
+        self._listener = socket.create_server(("127.0.0.1", here))
+        self.port = self._listener.getsockname()[1]
+        self.is_cut = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            here, _ = self._listener.accept()
+            there = socket.create_connection(self._target)
+            for one, other in ((here, there), (there, here)):
+                threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+
+    def _carry(self, one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := one.recv(65_536):
+                while self.is_cut.is_set():
+                    time.sleep(0.02)
+                other.sendall(data)
+            other.shutdown(socket.SHUT_WR)
 
 
 def broker_address() -> str:

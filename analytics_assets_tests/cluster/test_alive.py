@@ -4,8 +4,6 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +13,7 @@ import dagster as dg
 import pytest
 
 from analytics_assets.cluster.alive import RunLock
+from analytics_assets_tests.cluster.conftest import Wire
 from analytics_assets_tests.warehouses import Postgres
 
 pytestmark = pytest.mark.postgres
@@ -82,32 +81,6 @@ def test_a_connection_that_is_lost_is_made_anew(postgres_server: Postgres) -> No
         until(RunLock(postgres_server.url, "one").is_held)
         time.sleep(7)
         assert process.is_alive()
-
-
-class Wire:
-    """A way to a server that can be cut, both ways at once, as a network is: nobody is told."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._target = host, port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.is_cut = threading.Event()
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            here, _ = self._listener.accept()
-            there = socket.create_connection(self._target)
-            for one, other in ((here, there), (there, here)):
-                threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
-
-    def _carry(self, one: socket.socket, other: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := one.recv(65_536):
-                while self.is_cut.is_set():
-                    time.sleep(0.02)
-                other.sendall(data)
-            other.shutdown(socket.SHUT_WR)
 
 
 def test_whoever_cannot_hold_it_ends(postgres_server: Postgres) -> None:

@@ -15,6 +15,8 @@ from analytics_assets_tests.project import KEY, Project
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
+_TERMINATE = """mutation ($run: String!) { terminateRun(runId: $run) {
+  __typename ... on PythonError { message } ... on TerminateRunFailure { message } } }"""
 DAYS = [f"2025-03-{day:02d}" for day in range(1, 7)]
 
 
@@ -71,3 +73,24 @@ def test_a_worker_is_killed(project: Project, fleet: Callable[..., Fleet]) -> No
     # though RabbitMQ gave the task of the killed worker to the other one, no run was begun twice
     began = "SELECT max(count) FROM (SELECT count(*) FROM event_logs WHERE dagster_event_type = 'PIPELINE_START' "
     assert running.database.execute(f"{began} GROUP BY run_id) AS runs") == [(1,)]
+
+
+def test_a_run_is_terminated(project: Project, fleet: Callable[..., Fleet]) -> None:
+    """*Terminate* in the UI ends a run as cancelled, and nothing starts it again; the worker takes the next one."""
+    quicken(project)
+    sandbox = project.serve(shape=Shape(key=KEY), faults=[Fault("latency", seconds=60)])
+    running = fleet(1)
+    running.launch(DAYS[0])
+    running.until(lambda: sandbox.max_in_flight, 60)
+    [run] = running.runs()
+    answer = running.ask(_TERMINATE, run=run["runId"])
+    assert answer["terminateRun"]["__typename"] == "TerminateRunSuccess", answer
+    running.until(lambda: running.runs()[0]["status"] == "CANCELED", 20)
+    sandbox.faults.clear()
+    running.launch(DAYS[1])
+    running.until(lambda: succeeded(running) == DAYS[1:2], 60)
+    assert [run["status"] for run in running.runs()] == ["SUCCESS", "CANCELED"]
+    outcomes = (
+        "SELECT outcome FROM analytics._analytics_windows WHERE endpoint = 'media_insights' ORDER BY window_start"
+    )
+    assert running.database.execute(outcomes) == [("cancelled",), ("loaded",)]
