@@ -23,7 +23,7 @@ from analytics_assets.ingest.opening import open_pipeline
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.warehouse.quality import Inquiry, look
 from analytics_assets.ingest.window import Window
-from analytics_assets.partitions import Slice, partition_keys_of, slices_of
+from analytics_assets.partitions import Slice, backfill_policy, partition_keys_of, slices_of
 from analytics_assets.resources import AnalyticsApi
 from analytics_assets.translator import DltLoader, EndpointTranslator
 
@@ -216,7 +216,7 @@ def build_asset(
         specs=[EndpointTranslator(endpoint).get_asset_spec()],
         check_specs=check_specs(endpoint, settings, partitions),
         partitions_def=partitions,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=backfill_policy(settings),
         retry_policy=retry_policy,
         hooks={say_why},
     )

@@ -28,6 +28,12 @@ def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
     )
 
 
+def backfill_policy(settings: Settings) -> dg.BackfillPolicy:
+    """Return how a backfill is cut into runs; only one run for all of it can also be asked for by the command line."""
+    days = settings.backfill_days
+    return dg.BackfillPolicy.multi_run(days) if days else dg.BackfillPolicy.single_run()
+
+
 def partition_keys_of(context: dg.AssetExecutionContext) -> list[str]:
     """Return the days of the run; empty where it was launched without a partition.
 

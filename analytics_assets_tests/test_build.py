@@ -78,6 +78,14 @@ def test_all_assets_share_their_partitions_and_policies() -> None:
     assert {asset.op.retry_policy for asset in assets} == {STEP_RETRIES}
 
 
+def test_workers_share_a_backfill(project: Project) -> None:
+    """With ``backfill_days`` the loads are cut into runs of so many days; the report is of no day."""
+    project.configure(backfill_days=14)
+    assets = [one for one in build_definitions().assets or [] if isinstance(one, dg.AssetsDefinition)]
+    found = {one.backfill_policy for one in assets if one.partitions_def}
+    assert found == {dg.BackfillPolicy.multi_run(14)}
+
+
 def test_partitions_begin_and_end_as_configured(project: Project) -> None:
     """The first partition is `start_date`, the days are those of `timezone`, and today is one of them."""
     project.configure(start_date="2025-02-01", timezone="America/New_York")

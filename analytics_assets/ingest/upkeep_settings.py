@@ -61,6 +61,12 @@ class UpkeepSettings(BaseModel):
     gap_tries: int = Field(
         default=3, ge=1, le=20, description="Failed loads of a day after which `gap_filler` gives it up"
     )
+    backfill_days: int = Field(
+        default=0,
+        ge=0,
+        le=3660,
+        description="Days of one run of a backfill from the UI, so that several workers share it; 0: one run for all",
+    )
     insights_after_hours: int = Field(
         default=6, ge=1, le=168, description="Hours within which a story has insights; one that has none is warned of"
     )

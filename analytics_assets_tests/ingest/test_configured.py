@@ -55,6 +55,7 @@ VALUES: dict[str, tuple[str, object]] = {
     "rate_budget": ("postgres", "postgres"),
     "lookback_days": ("3", 3),
     "max_window_days": ("7", 7),
+    "backfill_days": ("14", 14),
     "start_date": ("2024-02-29", dt.date(2024, 2, 29)),
     "timezone": ("America/New_York", "America/New_York"),
     "daily_cron": ("30 4 * * *", "30 4 * * *"),

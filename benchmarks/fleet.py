@@ -1,0 +1,159 @@
+"""How long a backfill takes with one worker and with several: ``python -m benchmarks.fleet --workers 1 4``.
+
+It starts ``make cluster`` on a database and a queue of its own (``ANALYTICS_TEST_POSTGRES``, ``ANALYTICS_TEST_RABBITMQ``),
+launches the backfill as the UI does, and compares what arrived with what the sandbox has.
+"""
+
+import argparse
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import kombu
+import psycopg2
+
+from analytics_assets.ingest.settings import Settings
+from analytics_assets.sandbox.app import Sandbox
+from analytics_assets.sandbox.faults import Fault
+from analytics_assets.sandbox.server import SandboxServer
+from analytics_assets.sandbox.shape import Shape
+
+_ROOT = Path(__file__).parents[1]
+_POSTGRES = "postgresql://postgres:unused@127.0.0.1:5432/test"
+_RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
+_LAUNCH = """mutation ($it: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $it) {
+  __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+_RUNS = "{ runsOrError(limit: 1000) { ... on Runs { results { status startTime endTime } } } }"
+
+
+def main() -> None:
+    """Measure each number of workers in turn, and print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--days-per-run", type=int, default=31)
+    parser.add_argument("--latency", type=float, default=0.05, help="seconds that each answer takes")
+    parser.add_argument("--in-flight", type=int, default=16, help="max_concurrent_requests of a run")
+    arguments = parser.parse_args()
+    for workers in arguments.workers:
+        print(json.dumps({"workers": workers, **vars(arguments), **measured(workers, arguments)}), flush=True)
+
+
+def measured(workers: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run the backfill with so many workers."""
+    server, name = os.environ.get("ANALYTICS_TEST_POSTGRES", _POSTGRES), f"analytics_bench_{secrets.token_hex(4)}"
+    broker = os.environ.get("ANALYTICS_TEST_RABBITMQ", _RABBITMQ)
+    address = urlsplit(server)._replace(path=f"/{name}").geturl()
+    execute(server, f"CREATE DATABASE {name}")
+    try:
+        with tempfile.TemporaryDirectory() as folder, SandboxServer(slow(arguments.latency)) as sandbox:
+            environment = {
+                "DAGSTER_POSTGRES_URL": address,
+                "DESTINATION__WAREHOUSE__DESTINATION_TYPE": "postgres",
+                "DESTINATION__WAREHOUSE__CREDENTIALS": address,
+                "CELERY_BROKER_URL": broker,
+                "CELERY_QUEUE": name,
+                "FLEET": str(workers),
+                "API_KEY": "sandbox-key",
+                "TMPDIR": folder,
+                "ANALYTICS_API__BASE_URL": sandbox.url,
+                "ANALYTICS_API__BACKFILL_DAYS": str(arguments.days_per_run),
+                "ANALYTICS_API__MAX_CONCURRENT_REQUESTS": str(arguments.in_flight),
+            }
+            found = backfill(Path(folder), environment, arguments.days)
+        totals = {endpoint.name: count(address, endpoint.name) for endpoint in Settings().resolved_endpoints}
+        return {**found, "rows": totals, "requests": len(sandbox.sandbox.requests)}
+    finally:
+        execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+        with kombu.Connection(broker) as connection, connection.channel() as channel:
+            channel.queue_delete(name)
+
+
+def slow(seconds: float) -> Sandbox:
+    """Return an API whose answers take so long."""
+    return Sandbox(shape=Shape(), faults=[Fault("latency", seconds=seconds)])
+
+
+def backfill(folder: Path, environment: dict[str, str], days: int) -> dict[str, Any]:
+    """Start the fleet, launch the backfill, and wait until its runs have ended."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for name in (".dlt", "deploy", "dagster.yaml"):
+        (folder / name).symlink_to(_ROOT / name)
+    log = folder / "cluster.log"
+    with log.open("w") as written:
+        fleet = subprocess.Popen(
+            [sys.executable, "-m", "analytics_assets.commands.cluster"],
+            cwd=folder,
+            env={**os.environ, **environment, "PORT": str(port), "PYTHONPATH": str(_ROOT)},
+            stdout=written,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        while "Ready:" not in log.read_text():
+            if fleet.poll() is not None:
+                sys.exit(log.read_text())
+            time.sleep(0.2)
+        return until_done(port, days)
+    finally:
+        fleet.send_signal(signal.SIGINT)
+        fleet.wait(60)
+
+
+def until_done(port: int, days: int) -> dict[str, Any]:
+    """Launch it, and return the seconds from the start of its first run until the end of its last."""
+    first = Settings().start_date
+    keys = [str(first.fromordinal(first.toordinal() + day)) for day in range(days)]
+    assets = [{"path": [endpoint.name]} for endpoint in Settings().resolved_endpoints]
+    answer = ask(port, _LAUNCH, it={"assetSelection": assets, "partitionNames": keys})
+    if answer["launchPartitionBackfill"]["__typename"] != "LaunchBackfillSuccess":
+        sys.exit(str(answer))
+    while True:
+        runs = ask(port, _RUNS)["runsOrError"]["results"]
+        if runs and all(run["status"] in {"SUCCESS", "FAILURE", "CANCELED"} for run in runs):
+            break
+        time.sleep(0.5)
+    seconds = max(run["endTime"] for run in runs) - min(run["startTime"] for run in runs)
+    busy = sum(run["endTime"] - run["startTime"] for run in runs)
+    failed = sum(run["status"] != "SUCCESS" for run in runs)
+    return {"seconds": round(seconds, 1), "run_seconds": round(busy, 1), "runs": len(runs), "failed": failed}
+
+
+def ask(port: int, query: str, **variables: object) -> Any:  # noqa: ANN401 - JSON
+    """Ask the webserver."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - ours
+        found = json.loads(answer.read())
+    if "errors" in found:
+        sys.exit(str(found))
+    return found["data"]
+
+
+def execute(address: str, sql: str) -> list[tuple[Any, ...]]:
+    """Run a statement."""
+    with closing(psycopg2.connect(address)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall()) if cursor.description else []
+
+
+def count(address: str, table: str) -> list[int]:
+    """Return how many rows a table has, and how many ids."""
+    return list(execute(address, f"SELECT count(*), count(DISTINCT id) FROM analytics.{table}")[0])  # noqa: S608 - ours
+
+
+if __name__ == "__main__":
+    main()
