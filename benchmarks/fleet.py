@@ -1,7 +1,7 @@
 """How long a backfill takes with one worker and with several: ``python -m benchmarks.fleet --workers 1 4``.
 
-It starts ``make cluster`` on a database and a queue of its own (``ANALYTICS_TEST_POSTGRES``, ``ANALYTICS_TEST_RABBITMQ``),
-launches the backfill as the UI does, and compares what arrived with what the sandbox has.
+It starts ``make cluster`` on a database and a queue of its own, on the servers that ``ANALYTICS_TEST_POSTGRES`` and
+``ANALYTICS_TEST_RABBITMQ`` name, launches the backfill as the UI does, and says what arrived.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def measured(workers: int, arguments: argparse.Namespace) -> dict[str, Any]:
                 "CELERY_BROKER_URL": broker,
                 "CELERY_QUEUE": name,
                 "FLEET": str(workers),
-                "API_KEY": "sandbox-key",
+                "API_KEY": Shape().key,
                 "TMPDIR": folder,
                 "ANALYTICS_API__BASE_URL": sandbox.url,
                 "ANALYTICS_API__BACKFILL_DAYS": str(arguments.days_per_run),
