@@ -18,9 +18,10 @@ from analytics_assets.ingest.errors import ApiError, TooMuchError
 from analytics_assets.ingest.proving import MAX_REREADS, read_proven
 from analytics_assets.ingest.report import Reading, WindowReport
 from analytics_assets.ingest.warehouse.comments import write_comments
-from analytics_assets.ingest.warehouse.destination import FILE_FORMAT
+from analytics_assets.ingest.warehouse.destination import FILE_FORMAT, SCHEMA
 from analytics_assets.ingest.warehouse.emptiness import HeldRows
 from analytics_assets.ingest.warehouse.evolution import Evolution
+from analytics_assets.ingest.warehouse.layout_version import carry_layout, refuse_newer
 from analytics_assets.ingest.warehouse.ledger import LEDGER, close_row, last_reduced
 from analytics_assets.ingest.warehouse.merge import newer_wins
 from analytics_assets.ingest.warehouse.outcome import outcome_recorded
@@ -70,8 +71,11 @@ def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -
     with cancellable(), outcome_recorded(pipeline, warehouse, reading, pipeline.log):
         with warehouse.writer():
             pipeline.sync_destination()
+            if SCHEMA in pipeline.schemas:
+                refuse_newer(pipeline.schemas[SCHEMA])
             begin_with_what_worked(pipeline, reading)
         say_how_to_merge(pipeline, source, reading)
+        carry_layout(source.resources.values())
         record_restatements(pipeline.destination, warehouse, source, reading, pipeline.log)
         for _ in range(MAX_REREADS + 1):
             read_proven(reading, pipeline.log, functools.partial(pipeline.extract, source), pipeline.abort_packages)

@@ -42,6 +42,7 @@ EDGES: list[Row] = [
     {"caption": "line\n\\.\nline", "text": "12345678901234567", "mood": True, "nested": {}},
     {"caption": None, "number": 0.1, "mood": {"a": 1}, "when": "2025-03-01T00:00:00.000001+02:00"},
 ]
+SECRET = "very-secret-word"
 NO_ID = {"timestamp": f"{DAY}T05:00:00Z", "updated_at": f"{DAY}T05:00:00Z"}
 VALUES = [story | edge for story, edge in zip(stories(len(EDGES)), EDGES, strict=True)]
 
@@ -328,12 +329,12 @@ def test_the_password_is_in_no_message(
     _served(project)
     project.load(WINDOW)
     for address in ("127.0.0.1:9/none", move.database.url.rpartition("@")[2] + "_none"):
-        url = f"postgresql://postgres:very-secret-word@{address}"
+        url = f"postgresql://postgres:{SECRET}@{address}"
         monkeypatch.setattr(move, "configure_postgres", lambda url=url: monkeypatch.setenv(CREDENTIALS, url))
         monkeypatch.setenv(TYPE, "postgres")
         code, out, err = move(capfd)
         assert (code, out, err.count("\n")) == (1, "", 1)
-        project.assert_nowhere(["very-secret-word"], err)
+        project.assert_nowhere([SECRET], err)
 
 
 def test_a_load_is_waited_for(project: Project, move: Move, make: Make) -> None:

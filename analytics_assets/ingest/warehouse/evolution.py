@@ -4,19 +4,19 @@ Rows are read without the lock, by the columns that the table had then. Another 
 given a field another type. Where a value would be changed by going into its column, nothing is loaded.
 """
 
-import json
 import logging
 from collections.abc import Mapping
 from typing import Any
 
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema
-from dlt.destinations.exceptions import DatabaseException, DatabaseUndefinedRelation
+from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.table.extra import COMPUTED_HINT, FIELD_HINT, KEEPS_TYPE_HINT
 from analytics_assets.ingest.table.values import EXACT_IN_DOUBLE
+from analytics_assets.ingest.warehouse.layout_version import stored_schema
 from analytics_assets.ingest.warehouse.views import views_aside
 
 # every value of the first is one of the second
@@ -46,7 +46,7 @@ class Evolution:
         have added. ``has_exact_types`` says that dlt knows a column's type from what the database calls it. Raises
         ``ApiError`` (setting) for a declared column that the table has in another type.
         """
-        stored = self._stored()
+        stored = stored_schema(self._client, self._schema.name)
         held = dict(self._client.get_storage_tables(self._undeclared)) if has_exact_types else {}
         again = stored.clone() if stored else self._schema.clone()
         fits = True
@@ -106,15 +106,6 @@ class Evolution:
             return False
         self._log.info("%s.%s is %s from now on", table, name, wider)
         return True
-
-    def _stored(self) -> Schema | None:
-        """Return the schema that the last load stored."""
-        try:
-            # dlt returns `None` where it has stored none
-            stored = getattr(self._client.get_stored_schema(self._schema.name), "schema", None)
-        except DatabaseUndefinedRelation:
-            return None
-        return Schema.from_stored_schema(json.loads(stored)) if stored else None
 
     def _take_on(self, stored: Schema) -> None:
         """Give our schema what others have stored meanwhile; dlt would store ours without it."""

@@ -5,7 +5,6 @@ along, so that the next load goes on where the last one ended.
 """
 
 import io
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,6 @@ from typing import Any
 from dlt.common.destination.dataset import DBApiCursor
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema
-from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 
@@ -24,6 +22,7 @@ from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.warehouse.destination import SCHEMA
 from analytics_assets.ingest.warehouse.figures import difference, figures
+from analytics_assets.ingest.warehouse.layout_version import refuse_newer, stored_schema
 from analytics_assets.ingest.warehouse.restated import RESTATEMENTS, index_restatements
 from analytics_assets.ingest.warehouse.view import Tables
 from analytics_assets.ingest.warehouse.views import make_views
@@ -90,13 +89,10 @@ def move(source: Warehouse, target: Warehouse, settings: Settings, log: logging.
 def _held(client: SqlJobClientBase, source: Warehouse, settings: Settings) -> Held:
     """Return what the file holds; raises ``ApiError`` where that is nothing, or something that cannot be moved."""
     types = Tables(client.sql_client, settings).types
-    try:
-        stored = getattr(client.get_stored_schema(SCHEMA), "schema", None)
-    except DatabaseUndefinedRelation:
-        stored = None
-    if stored is None:
+    schema = stored_schema(client, SCHEMA)
+    if schema is None:
         raise ApiError("setting", f"setting: {source.location} has nothing to move: no load has written to it")
-    schema = Schema.from_stored_schema(json.loads(stored))
+    refuse_newer(schema)
     tables: dict[str, Mapping[str, str]] = {}
     for name, columns in client.get_storage_tables([name for name in types if name in schema.tables]):
         known = schema.tables[name]["columns"]

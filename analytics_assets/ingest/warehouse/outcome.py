@@ -14,6 +14,7 @@ from analytics_assets.ingest.cancelling import cancelled, is_cancelled, settling
 from analytics_assets.ingest.errors import TooMuchError, explain
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.warehouse.destination import SCHEMA
+from analytics_assets.ingest.warehouse.layout_version import NewerLayoutError, carry_layout
 from analytics_assets.ingest.warehouse.ledger import LEDGER, LEDGER_COLUMNS, close_row, has_row, ledger_row
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 
@@ -32,8 +33,8 @@ def outcome_recorded(pipeline: Pipeline, warehouse: Warehouse, reading: Reading,
         yield
     except Exception as error:
         reading.pages.give_up()
-        if isinstance(error, TooMuchError) and error.most_days:
-            # nothing was asked
+        if isinstance(error, NewerLayoutError) or (isinstance(error, TooMuchError) and error.most_days):
+            # nothing was asked, and of a newer ledger it is not known what may be written to it
             raise
         if not is_cancelled():
             record_failure(pipeline, warehouse, reading, error, log)
@@ -71,6 +72,7 @@ def record_failure(
             else:
                 row = ledger_row(report, outcome, reason)
                 ledger = dlt.resource([row], name=LEDGER, columns=LEDGER_COLUMNS)
+                carry_layout([ledger])
                 # a source, since of a resource alone that is the first dlt names the schema after the pipeline
                 Pipeline.run(pipeline, DltSource(Schema(SCHEMA), SCHEMA, [ledger]))
     except Exception as failure:

@@ -20,6 +20,7 @@ from analytics_assets.ingest.departures import before_merge
 from analytics_assets.ingest.endpoint import READ_AT, DataType
 from analytics_assets.ingest.report import Reading, WindowReport
 from analytics_assets.ingest.table.extra import COMPUTED_HINT
+from analytics_assets.ingest.warehouse.layout_version import with_layout
 from analytics_assets.ingest.warehouse.merge import pairs_of
 from analytics_assets.ingest.warehouse.numbers_of import Measured, NumbersOf
 from analytics_assets.ingest.warehouse.view import Tables, kind_of
@@ -74,7 +75,8 @@ def record_restatements(
     if not warehouse.has_lock:
         _say_none(log, warehouse.kind)
         return
-    source.schema.update_table(new_table(RESTATEMENTS, write_disposition="append", columns=RESTATEMENT_COLUMNS))
+    table = new_table(RESTATEMENTS, write_disposition="append", columns=RESTATEMENT_COLUMNS)
+    source.schema.update_table(with_layout(table))
     before_merge(destination, partial(_statements, reading, warehouse))
 
 

@@ -17,7 +17,8 @@ from dlt.pipeline.pipeline import Pipeline
 from analytics_assets.ingest.endpoint import READ_AT
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.report import WindowReport
-from analytics_assets.ingest.warehouse.destination import HAS_LOCK
+from analytics_assets.ingest.warehouse.destination import HAS_LOCK, SCHEMA
+from analytics_assets.ingest.warehouse.layout_version import refuse_newer, stored_schema
 from analytics_assets.ingest.warehouse.writer import duckdb_writer, postgres_writer
 
 _REFRESH = "_analytics_refresh"
@@ -108,6 +109,8 @@ class Warehouse:
             if job_client is None:
                 return None
             client = job_client.sql_client
+            if held := stored_schema(job_client, SCHEMA):
+                refuse_newer(held)
             self.drop_staging(client)
             with client.with_staging_dataset():
                 client.create_dataset()

@@ -1,0 +1,1 @@
+"""Warehouses that earlier versions have written, and today's version on them."""
