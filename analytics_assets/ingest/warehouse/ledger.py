@@ -182,7 +182,8 @@ def last_reduced(client: SqlClientBase[Any], endpoint: str) -> object:
     query = f"SELECT * FROM {LEDGER} WHERE endpoint = %s AND outcome = 'loaded' ORDER BY started_at DESC LIMIT 1"
     try:
         with client.execute_query(query, endpoint) as cursor:
-            names, row = [column[0] for column in cursor.description], cursor.fetchone()
+            # not `description`, which the cursors of dlt's sqlalchemy do not have
+            names, row = list(cursor.columns_schema), cursor.fetchone()
     except DatabaseUndefinedRelation:
         return None
     return dict(zip(names, row, strict=True)).get("reduced") if row else None

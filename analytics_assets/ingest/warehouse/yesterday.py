@@ -49,7 +49,7 @@ def _windows_of(client: SqlClientBase[Any], settings: Settings, day: dt.date) ->
     )
     try:
         with client.execute_query(query, begins, ends) as cursor:
-            names = [column[0] for column in cursor.description]
+            names = list(cursor.columns_schema)
             rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     except DatabaseUndefinedRelation:
         return []

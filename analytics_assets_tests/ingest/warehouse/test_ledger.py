@@ -15,7 +15,7 @@ from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.warehouse.ledger import LEDGER, LEDGER_COLUMNS
 from analytics_assets.ingest.window import Window
 from analytics_assets.sandbox.faults import Fault
-from analytics_assets_tests.project import KEY_FORMS, WINDOW, Project, Row, endpoint_of, stories
+from analytics_assets_tests.project import KEY_FORMS, WINDOW, Project, Row, asked, endpoint_of, stories
 from analytics_assets_tests.warehouses import Warehouse
 
 NEXT_DAY = Window.of_day(dt.date(2025, 3, 2))
@@ -39,6 +39,17 @@ def _run(run_id: str, window: Window | None = WINDOW) -> None:
     source, reading = build_source(endpoint_of("stories"), load_settings(), window, run_id=run_id)
     with open_pipeline(reading) as pipeline:
         pipeline.run(source)
+
+
+def test_any_database_says_what_its_newest_load_has_noted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second load through SQLAlchemy, here into SQLite, begins with the page size that worked in the first."""
+    monkeypatch.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "sqlalchemy")
+    monkeypatch.setenv("DESTINATION__WAREHOUSE__CREDENTIALS", f"sqlite:///{project.path}/warehouse.db")
+    sandbox = project.serve(rows={"stories": stories(20)}, faults=[Fault("too_much", rows=5)])
+    project.load()
+    first = len(sandbox.requests)
+    assert project.load().rows_loaded == 20
+    assert [params["limit"] for _, params in asked(sandbox)[first:]] == ["3"] * 7
 
 
 def test_a_window_that_was_loaded_has_its_figures(project: Project, warehouse: Warehouse, waits: list[float]) -> None:
