@@ -21,7 +21,17 @@ __all__ = ["postgres", "postgres_server", "warehouse"]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _ROOT = Path(__file__).parents[1]
-_OURS = ("ANALYTICS_API__", "DESTINATION__", "CREDENTIALS", "RUNTIME__", "DLT_", "DAGSTER_", "API_KEY", "ALERT_WEBHOOK")
+_OURS = (
+    "ANALYTICS_API__",
+    "DESTINATION__",
+    "CREDENTIALS",
+    "RUNTIME__",
+    "DLT_",
+    "DAGSTER_",
+    "API_KEY",
+    "ALERT_WEBHOOK",
+    "RATE_BUDGET",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,7 @@ from analytics_assets.commands.first_start import make_history
 from analytics_assets.commands.here import enter_project, refuse_arguments
 from analytics_assets.commands.processes import start, stop
 from analytics_assets.ingest.configured import SettingError, load_settings
+from analytics_assets.ingest.postgres_address import checked_address
 from analytics_assets.ingest.warehouse.destination import check_destination
 from analytics_assets.sandbox.server import stop_on_signals
 
@@ -132,6 +133,7 @@ def prepared() -> list[Member]:
     ):
         if not os.environ.get(name):
             raise ClusterError(f"{name} is not set: {example}")
+    checked_address("DAGSTER_POSTGRES_URL", os.environ["DAGSTER_POSTGRES_URL"])
     workers = _workers()
     os.environ.update(FLEET=str(workers), DAGSTER_HOME=_home(), DAGSTER_DISABLE_TELEMETRY="1")
     os.environ.setdefault("CELERY_QUEUE", "dagster")

@@ -16,6 +16,7 @@ import psycopg2
 import yaml
 
 from analytics_assets.ingest.configured import SettingError
+from analytics_assets.ingest.postgres_address import checked_address
 
 _LOCK = Path(".dagster", "first-start.lock")
 
@@ -48,7 +49,9 @@ def _postgres_of(home: Path) -> dict[str, Any]:
     if "postgres_db" in postgres:
         names = {"username": "user", "password": "password", "hostname": "host", "db_name": "dbname", "port": "port"}
         return {names[name]: value for name, value in postgres["postgres_db"].items() if name in names}
-    return {"dsn": postgres["postgres_url"]} if "postgres_url" in postgres else {}
+    if "postgres_url" in postgres:
+        return {"dsn": checked_address("postgres_url in dagster.yaml", postgres["postgres_url"])}
+    return {}
 
 
 def _given(config: Mapping[str, Any]) -> dict[str, Any]:

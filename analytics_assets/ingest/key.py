@@ -18,6 +18,7 @@ from dlt.common.configuration.specs import PluggableRunContext
 
 from analytics_assets.ingest.configured import SettingError
 from analytics_assets.ingest.misspelt import given_names, looks_like
+from analytics_assets.ingest.postgres_address import checked_address
 from analytics_assets.ingest.setting_names import KEY_NAME, SECTION, WHERE_THE_KEY_GOES
 from analytics_assets.ingest.settings import Settings
 
@@ -90,7 +91,7 @@ def load_salt() -> str:
 def load_budget_address() -> str:
     """Read the address of the PostgreSQL that has the rate budget, password included; raises ``SettingError``."""
     if address := given_secret(BUDGET_ADDRESS):
-        return address
+        return checked_address(BUDGET_ADDRESS.upper(), address)
     where = f"{BUDGET_ADDRESS.upper()}, or {BUDGET_ADDRESS} in .dlt/secrets.toml"
     raise SettingError(f'rate_budget = "postgres" needs the address of a PostgreSQL, for all machines: set {where}')
 
