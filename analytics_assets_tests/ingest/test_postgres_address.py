@@ -11,7 +11,7 @@ NONE = [
     f"postgres//user:{SECRET}@host/db",
     f"user:{SECRET}@host",
     f"postgresql://user:a@{SECRET}@host/db",
-    f"postgresql://user:a%{SECRET}@host/db",
+    f"postgresql://user:a%{SECRET}@host/db",  # pragma: allowlist secret
     f"postgresql://user:{SECRET}@host:port/db",
     f"postgresql://user:{SECRET}@/db",
     f"mysql://user:{SECRET}@host/db",
@@ -31,7 +31,7 @@ def test_what_is_none_is_not_repeated(address: str) -> None:
 def test_an_address_is_one() -> None:
     """Its password may be encoded, its host a number, and it may have parameters."""
     for address in (
-        "postgresql://user:p%40ss%2Fword@host:5432/db",
+        "postgresql://user:p%40ss%2Fword@host:5432/db",  # pragma: allowlist secret
         "postgres://host/db?sslmode=require",
         "postgresql://user@[::1]:5432/db",
     ):
