@@ -109,8 +109,6 @@ class Warehouse:
             if job_client is None:
                 return None
             client = job_client.sql_client
-            if held := stored_schema(job_client, SCHEMA):
-                refuse_newer(held)
             self.drop_staging(client)
             with client.with_staging_dataset():
                 client.create_dataset()
@@ -118,6 +116,8 @@ class Warehouse:
             for table in tables:
                 with contextlib.suppress(DatabaseUndefinedRelation):
                     client.execute_sql(f"DELETE FROM {self.dataset}.{table} WHERE 1 = 0")
+            if held := stored_schema(job_client, SCHEMA):
+                refuse_newer(held)
             if self.kind not in _VERSIONS:
                 return ""
             [found] = client.execute_sql(_VERSIONS[self.kind]) or [("",)]
