@@ -23,7 +23,7 @@ from analytics_assets_tests.project import Project
 from analytics_assets_tests.warehouses import Postgres, new_database
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 90
+START_SECONDS = 180
 _BROKER = "amqp://guest:guest@127.0.0.1:5672//"
 _LAUNCH = """mutation ($runs: [ExecutionParams!]!) { launchMultipleRuns(executionParamsList: $runs) {
   ... on LaunchMultipleRunsResult { launchMultipleRunsResult { __typename ... on PythonError { message } } }
@@ -54,7 +54,7 @@ class Fleet:
         """Ask the webserver."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(self._url, body, {"Content-Type": "application/json"})  # noqa: S310 - ours
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - ours
+        with urllib.request.urlopen(request, timeout=90) as answer:  # noqa: S310 - ours
             found = json.loads(answer.read())
         assert "errors" not in found, found
         return found["data"]

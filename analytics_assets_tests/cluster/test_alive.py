@@ -21,6 +21,10 @@ _FORK = multiprocessing.get_context("fork")
 _SECONDS = 30
 
 
+# Of this database alone: other tests hold runs in others of the same server.
+_SESSIONS = "FROM pg_stat_activity WHERE application_name = 'analytics_assets run' AND datname = current_database()"
+
+
 def _hold(address: str, run_id: str, lost_seconds: float, held: Any) -> None:  # noqa: ANN401 - a context's event
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with RunLock(address, run_id, lost_seconds).held() as is_only:
@@ -75,8 +79,7 @@ def test_a_killed_process_holds_nothing(postgres_server: Postgres) -> None:
 def test_a_connection_that_is_lost_is_made_anew(postgres_server: Postgres) -> None:
     """As when PostgreSQL is restarted: the process takes its lock again, and goes on."""
     with holder(postgres_server.url, lost_seconds=12) as process:
-        ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = %s"
-        [(count,)] = postgres_server.execute(ended.replace("%s", "'analytics_assets run'"))
+        [(count,)] = postgres_server.execute(f"SELECT count(pg_terminate_backend(pid)) {_SESSIONS}")  # noqa: S608
         assert count == 1
         until(RunLock(postgres_server.url, "one").is_held)
         time.sleep(7)
@@ -92,9 +95,7 @@ def test_whoever_cannot_hold_it_ends(postgres_server: Postgres) -> None:
     with holder(address, lost_seconds=lost_seconds) as process:
         assert RunLock(postgres_server.url, "one").is_held()
         wire.is_cut.set()
-        postgres_server.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'analytics_assets run'"
-        )
+        postgres_server.execute(f"SELECT pg_terminate_backend(pid) {_SESSIONS}")  # noqa: S608
         began = time.monotonic()
         process.join(_SECONDS)
         assert process.exitcode == -signal.SIGKILL

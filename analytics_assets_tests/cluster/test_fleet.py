@@ -13,7 +13,7 @@ from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.cluster.conftest import Fleet
 from analytics_assets_tests.project import KEY, Project
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(600)]
 
 _TERMINATE = """mutation ($run: String!) { terminateRun(runId: $run) {
   __typename ... on PythonError { message } ... on TerminateRunFailure { message } } }"""
@@ -55,10 +55,10 @@ def test_a_worker_is_killed(project: Project, fleet: Callable[..., Fleet]) -> No
     project.serve(shape=Shape(key=KEY), faults=[Fault("latency", seconds=0.05)])
     running = fleet(2)
     running.launch(*DAYS)
-    running.until(lambda: succeeded(running), 60)
-    running.until(lambda: sum(run["status"] == "STARTED" for run in running.runs()) == 2, 30)
+    running.until(lambda: succeeded(running), 120)
+    running.until(lambda: sum(run["status"] == "STARTED" for run in running.runs()) == 2, 90)
     os.killpg(running.processes("analytics_assets.cluster.worker")[0], signal.SIGKILL)
-    running.until(lambda: succeeded(running) == DAYS, 90)
+    running.until(lambda: succeeded(running) == DAYS, 180)
     [lost] = [run for run in running.runs() if run["status"] != "SUCCESS"]
     assert lost["status"] == "FAILURE"
     again = next(run for run in running.runs() if run["runId"] == lost["tags"]["dagster/auto_retry_run_id"])
@@ -81,14 +81,14 @@ def test_a_run_is_terminated(project: Project, fleet: Callable[..., Fleet]) -> N
     sandbox = project.serve(shape=Shape(key=KEY), faults=[Fault("latency", seconds=60)])
     running = fleet(1)
     running.launch(DAYS[0])
-    running.until(lambda: sandbox.max_in_flight, 60)
+    running.until(lambda: sandbox.max_in_flight, 120)
     [run] = running.runs()
     answer = running.ask(_TERMINATE, run=run["runId"])
     assert answer["terminateRun"]["__typename"] == "TerminateRunSuccess", answer
-    running.until(lambda: running.runs()[0]["status"] == "CANCELED", 20)
+    running.until(lambda: running.runs()[0]["status"] == "CANCELED", 60)
     sandbox.faults.clear()
     running.launch(DAYS[1])
-    running.until(lambda: succeeded(running) == DAYS[1:2], 60)
+    running.until(lambda: succeeded(running) == DAYS[1:2], 120)
     assert [run["status"] for run in running.runs()] == ["SUCCESS", "CANCELED"]
     outcomes = (
         "SELECT outcome FROM analytics._analytics_windows WHERE endpoint = 'media_insights' ORDER BY window_start"
