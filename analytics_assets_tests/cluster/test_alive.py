@@ -79,7 +79,7 @@ def test_a_killed_process_holds_nothing(postgres_server: Postgres) -> None:
 def test_a_connection_that_is_lost_is_made_anew(postgres_server: Postgres) -> None:
     """As when PostgreSQL is restarted: the process takes its lock again, and goes on."""
     with holder(postgres_server.url, lost_seconds=12) as process:
-        [(count,)] = postgres_server.execute(f"SELECT count(pg_terminate_backend(pid)) {_SESSIONS}")  # noqa: S608
+        [(count,)] = postgres_server.execute(f"SELECT count(pg_terminate_backend(pid)) {_SESSIONS}")
         assert count == 1
         until(RunLock(postgres_server.url, "one").is_held)
         time.sleep(7)
@@ -95,7 +95,7 @@ def test_whoever_cannot_hold_it_ends(postgres_server: Postgres) -> None:
     with holder(address, lost_seconds=lost_seconds) as process:
         assert RunLock(postgres_server.url, "one").is_held()
         wire.is_cut.set()
-        postgres_server.execute(f"SELECT pg_terminate_backend(pid) {_SESSIONS}")  # noqa: S608
+        postgres_server.execute(f"SELECT pg_terminate_backend(pid) {_SESSIONS}")
         began = time.monotonic()
         process.join(_SECONDS)
         assert process.exitcode == -signal.SIGKILL
