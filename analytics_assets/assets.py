@@ -13,7 +13,7 @@ from analytics_assets.catalogue import Loaded, materialization_metadata
 from analytics_assets.checks.results import judged, of_run, record_days
 from analytics_assets.checks.seen import Part, Seen
 from analytics_assets.checks.specs import check_specs
-from analytics_assets.failures import days_of, failure
+from analytics_assets.failures import LoadCancelledError, days_of, failure
 from analytics_assets.history import give_each_day_its_own, not_yet_loaded, record
 from analytics_assets.ingest.cancelling import cancellable
 from analytics_assets.ingest.configured import SettingError
@@ -33,14 +33,6 @@ STEP_RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONE
 # Dagster shows a terminal what a step wrote by way of a `tail` process, and ends that when the step has ended; what it
 # has not read by then is never shown, and that is where the reason of a failure stands (dagster issue 23336).
 _TAIL_WAIT = "DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH"
-
-
-class LoadCancelledError(dg.DagsterError, dg.DagsterExecutionInterruptedError):
-    """The run is cancelled.
-
-    Dagster's own exception for it makes a step that has a retry policy begin anew, and the run go on and succeed. A
-    ``DagsterError`` is not retried; and since this one is an interruption as well, it ends the run.
-    """
 
 
 class SyncMode(enum.Enum):

@@ -17,6 +17,14 @@ _SHUT_DOWN = (
 _NO_WORDS = "The log of the run has more; that is a bug of ours, or of something that the run uses."
 
 
+class LoadCancelledError(dg.DagsterError, dg.DagsterExecutionInterruptedError):
+    """The run is cancelled.
+
+    Dagster's own exception for it makes a step that has a retry policy begin anew, and the run go on and succeed. A
+    ``DagsterError`` is not retried; and since this one is an interruption as well, it ends the run.
+    """
+
+
 @dataclass(frozen=True)
 class Told:
     """What a failed step has told of its cause: in the words of ``Problem``, or with the exception's name alone."""
@@ -48,7 +56,7 @@ def told_by(event: dg.DagsterEvent) -> Told:
         error = data.error
         while error and error.cause:
             error = error.cause
-        if error and _CANCELLED in error.message and error.cls_name == "LoadCancelledError":
+        if error and _CANCELLED in error.message and error.cls_name == LoadCancelledError.__name__:
             reason = error.message.partition(_CANCELLED)[2].strip()
             return Told(asset, "cancelled", reason, _SHUT_DOWN, is_transient=True)
         return Told(asset, "failed", f"failed with {error.cls_name if error else 'no exception'}", _NO_WORDS)

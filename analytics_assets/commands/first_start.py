@@ -23,8 +23,14 @@ _LOCK = Path(".dagster", "first-start.lock")
 
 def make_history() -> None:
     """Have Dagster make the storage that ``dagster.yaml`` in ``DAGSTER_HOME`` names, if it is not there."""
-    with _one_at_a_time(Path(os.environ["DAGSTER_HOME"])), dg.DagsterInstance.get():
+    with open_history():
         pass
+
+
+def open_history() -> dg.DagsterInstance:
+    """Return the instance that ``DAGSTER_HOME`` names, to be entered, with its storage made if it was not there."""
+    with _one_at_a_time(Path(os.environ["DAGSTER_HOME"])):
+        return dg.DagsterInstance.get()
 
 
 @contextlib.contextmanager

@@ -14,12 +14,13 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
-from analytics_assets.assets import LoadCancelledError, SyncMode
+from analytics_assets.assets import SyncMode
 from analytics_assets.build import build_definitions
 from analytics_assets.commands.ending import CommandError
-from analytics_assets.commands.first_start import make_history
+from analytics_assets.commands.first_start import open_history
 from analytics_assets.commands.tables import Place, configured_place, print_summary, print_tables, table_contents
 from analytics_assets.commands.watch import LoadWatch
+from analytics_assets.failures import LoadCancelledError
 from analytics_assets.ingest.settings import Settings
 
 WHEN_STOPPED = "What has arrived stays, and running the load again does not change it."
@@ -67,8 +68,7 @@ def _load(
     span = (
         {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]} if days else {}
     )
-    make_history()
-    with dg.DagsterInstance.get() as instance, watch.shown():
+    with open_history() as instance, watch.shown():
         result = defs.resolve_job_def("load_all").execute_in_process(
             instance=instance,
             raise_on_error=False,

@@ -19,8 +19,6 @@ from analytics_assets_tests.warehouses import Postgres
 pytestmark = pytest.mark.postgres
 _FORK = multiprocessing.get_context("fork")
 _SECONDS = 30
-
-
 # Of this database alone: other tests hold runs in others of the same server.
 _SESSIONS = "FROM pg_stat_activity WHERE application_name = 'analytics_assets run' AND datname = current_database()"
 

@@ -44,9 +44,7 @@ def given_up(coverage: Coverage, settings: Settings) -> list[DayOfEndpoint]:
     """
     today = dt.datetime.now(zoneinfo.ZoneInfo(settings.timezone)).date()
     found = [
-        one
-        for one in _open(coverage, settings)
-        if one.state != "proven" and one.tries >= settings.gap_tries and one.day < today
+        one for one in _days(coverage) if one.state != "proven" and one.tries >= settings.gap_tries and one.day < today
     ]
     return sorted(found, key=lambda one: (one.day, one.endpoint))
 
@@ -151,7 +149,11 @@ def _open(coverage: Coverage, settings: Settings) -> Sequence[DayOfEndpoint]:
     looks_back = {one.name: settings.of(one).lookback_days for one in settings.resolved_endpoints}
     return [
         one
-        for one in chain.from_iterable(days.values() for days in coverage.values())
+        for one in _days(coverage)
         if one.state != "proven"
         or (one.tried_at and one.tried_at < midnight(one.day + (looks_back[one.endpoint] + 2) * _DAY, zone))
     ]
+
+
+def _days(coverage: Coverage) -> Sequence[DayOfEndpoint]:
+    return list(chain.from_iterable(days.values() for days in coverage.values()))
