@@ -137,6 +137,8 @@ def prepared() -> list[Member]:
     workers = _workers()
     os.environ.update(FLEET=str(workers), DAGSTER_HOME=_home(), DAGSTER_DISABLE_TELEMETRY="1")
     os.environ.setdefault("CELERY_QUEUE", "dagster")
+    # Dagster then writes the materializations of a run's days at once, and not one by one
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
     roles = _roles(os.environ.get("HERE") or "webserver,daemon,worker", workers)
     members = []
     if "webserver" in roles:

@@ -51,7 +51,9 @@ def _postgres_of(home: Path) -> dict[str, Any]:
     """Return how to connect to the PostgreSQL that Dagster's history is in; empty where it is in none."""
     path = home / "dagster.yaml"
     config = yaml.safe_load(path.read_text()) if path.is_file() else None
-    postgres = _given(((config or {}).get("storage") or {}).get("postgres") or {})
+    storage = (config or {}).get("storage") or {}
+    # a class of somebody's own, such as ours, is told the same
+    postgres = _given(storage.get("postgres") or (storage.get("custom") or {}).get("config") or {})
     if "postgres_db" in postgres:
         names = {"username": "user", "password": "password", "hostname": "host", "db_name": "dbname", "port": "port"}
         return {names[name]: value for name, value in postgres["postgres_db"].items() if name in names}

@@ -18,6 +18,13 @@ from analytics_assets_tests.warehouses import Postgres, new_database
 
 _FORK = multiprocessing.get_context("fork")
 _POSTGRES = "storage:\n  postgres:\n    postgres_url: {env: DAGSTER_POSTGRES_URL}\n"
+_CUSTOM = """storage:
+  custom:
+    module: analytics_assets.cluster.storage
+    class: ClusterStorage
+    config:
+      postgres_url: {env: DAGSTER_POSTGRES_URL}
+"""
 
 
 def _start(home: Path, together: Any) -> None:  # noqa: ANN401 - a context's barrier
@@ -63,12 +70,13 @@ def test_eight_at_once_on_postgres(project: Project, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.postgres
-def test_it_waits_for_another_machine(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("text", [_POSTGRES, _CUSTOM], ids=["postgres", "custom"])
+def test_it_waits_for_another_machine(project: Project, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Nothing is made in PostgreSQL while another one is about to make it there."""
     with new_database() as database:
         monkeypatch.setenv("DAGSTER_POSTGRES_URL", database.url)
         monkeypatch.setenv("DAGSTER_HOME", str(project.path))
-        (project.path / "dagster.yaml").write_text(_POSTGRES)
+        (project.path / "dagster.yaml").write_text(text)
         with closing(psycopg2.connect(database.url)) as other, other.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(hashtextextended('analytics_assets first start', 0))")
             process = _FORK.Process(target=make_history, daemon=True)
