@@ -2,11 +2,15 @@
 
 It starts ``make cluster`` on a database and a queue of its own, on the servers that ``ANALYTICS_TEST_POSTGRES`` and
 ``ANALYTICS_TEST_RABBITMQ`` name, launches the backfill as the UI does, and says what arrived.
+``waited`` are the seconds for which runs have waited for another one to finish writing. With ``--rate`` all runs share
+one budget, and it says how well that was kept and used.
 """
 
 import argparse
+import bisect
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -44,6 +48,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--days-per-run", type=int, default=31)
     parser.add_argument("--latency", type=float, default=0.05, help="seconds that each answer takes")
+    parser.add_argument("--rate", type=float, help="requests per second of all workers together")
     parser.add_argument("--in-flight", type=int, default=16, help="max_concurrent_requests of a run")
     arguments = parser.parse_args()
     for workers in arguments.workers:
@@ -71,13 +76,33 @@ def measured(workers: int, arguments: argparse.Namespace) -> dict[str, Any]:
                 "ANALYTICS_API__BACKFILL_DAYS": str(arguments.days_per_run),
                 "ANALYTICS_API__MAX_CONCURRENT_REQUESTS": str(arguments.in_flight),
             }
+            if arguments.rate:
+                environment["ANALYTICS_API__MAX_REQUESTS_PER_SECOND"] = str(arguments.rate)
+                environment["ANALYTICS_API__RATE_BUDGET"] = "postgres"
+                environment["RATE_BUDGET_URL"] = address
             found = backfill(Path(folder), environment, arguments.days)
+            if arguments.rate:
+                found["budget"] = budget([one.at for one in sandbox.sandbox.requests], arguments.rate)
+        found["waited"] = waited(address)
         totals = {endpoint.name: count(address, endpoint.name) for endpoint in Settings().resolved_endpoints}
         return {**found, "rows": totals, "requests": len(sandbox.sandbox.requests)}
     finally:
         execute(server, f"DROP DATABASE {name} WITH (FORCE)")
         with kombu.Connection(broker) as connection, connection.channel() as channel:
             channel.queue_delete(name)
+
+
+def budget(times: list[float], rate: float) -> dict[str, float]:
+    """Return the most that came within ten seconds, and how much of the budget was left unused, as shares of it."""
+    times = sorted(times)
+    most = max(bisect.bisect_left(times, first + 10) - place for place, first in enumerate(times))
+    return {"most": round(most / (10 * rate), 3), "idle": round(1 - len(times) / (times[-1] - times[0]) / rate, 3)}
+
+
+def waited(address: str) -> float:
+    """Return how long runs have waited for another one to finish writing, by their own logs."""
+    lines = execute(address, "SELECT event FROM event_logs WHERE event LIKE '%waited % s for another run%'")
+    return round(sum(float(re.findall(r"waited ([\d.]+) s for another run", text)[0]) for (text,) in lines), 1)
 
 
 def slow(seconds: float) -> Sandbox:

@@ -63,26 +63,28 @@ class WindowPipeline(Pipeline):
 def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> tuple[WindowReport, LoadInfo]:
     """Restore the schema, read until the window is proven, normalize, load, prove what arrived, close the ledger.
 
-    The warehouse's writer lock is held only while it is written to. A failure is written to the ledger, and so
-    is a signal that cancels the load. Raises dlt's ``PipelineStepFailed``, and ``ApiError`` (cancelled, or incomplete
-    when the table does not hold what was kept).
+    The endpoint's writer lock is held only while the warehouse is written to. A failure is written to the ledger, and
+    so is a signal that cancels the load. Raises dlt's ``PipelineStepFailed``, and ``ApiError`` (cancelled, or
+    incomplete when the table does not hold what was kept).
     """
     warehouse = pipeline.warehouse
     with cancellable(), outcome_recorded(pipeline, warehouse, reading, pipeline.log):
-        with warehouse.writer():
+        with warehouse.reader() as client:
             pipeline.sync_destination()
             if SCHEMA in pipeline.schemas:
                 refuse_newer(pipeline.schemas[SCHEMA])
-            begin_with_what_worked(pipeline, reading)
+            begin_with_what_worked(client, reading, pipeline.log)
         say_how_to_merge(pipeline, source, reading)
         carry_layout(source.resources.values())
         record_restatements(pipeline.destination, warehouse, source, reading, pipeline.log)
         for _ in range(MAX_REREADS + 1):
             read_proven(reading, pipeline.log, functools.partial(pipeline.extract, source), pipeline.abort_packages)
-            with warehouse.writer():
+            with warehouse.writer(reading.endpoint.name):
                 if not reading.accepts_empty:
                     refuse_sudden_emptiness(pipeline, source, reading)
-                if settle_columns(pipeline, source, reading):
+                with warehouse.changing():
+                    fits = settle_columns(pipeline, source, reading)
+                if fits:
                     normalize(pipeline, reading)
                     load_id, info = load(pipeline, reading)
                     return close(pipeline, source, reading, load_id), info
@@ -91,13 +93,12 @@ def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -
         raise ApiError("incomplete", f"incomplete: {what}")
 
 
-def begin_with_what_worked(pipeline: WindowPipeline, reading: Reading) -> None:
+def begin_with_what_worked(client: SqlClientBase[Any], reading: Reading, log: logging.Logger) -> None:
     """Ask for no more at once than the newest load has found to work; raises ``TooMuchError`` for a longer window."""
     portion, window, days = reading.pages.portion, reading.window, 0
-    with pipeline.warehouse.sql() as client:
-        portion.begin_with(last_reduced(client, reading.endpoint.name))
+    portion.begin_with(last_reduced(client, reading.endpoint.name))
     if str(portion):
-        pipeline.log.info("%s: %s, for the API has asked for less data", reading.endpoint.name, portion)
+        log.info("%s: %s, for the API has asked for less data", reading.endpoint.name, portion)
     if window is not None and reading.can_be_cut:
         days = window.days
     if days > portion.max_days:
@@ -156,8 +157,9 @@ def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading
         pipeline.schemas.save_schema(again)
         source.schema = again.clone()
         return False
-    if evolution.adds_columns:
-        # now, since dlt by itself makes no table of a window without rows
+    if evolution.adds_columns or pipeline.warehouse.kind == "postgres":
+        # Now, since dlt by itself makes no table of a window without rows. On PostgreSQL the writer of another endpoint
+        # may store its schema while rows are loaded here, and what dlt stored then would lack it.
         with as_jsonb(schema, name) if pipeline.warehouse.kind == "postgres" else contextlib.nullcontext():
             pipeline.schemas.save_schema(schema)
             pipeline.sync_schema(schema.name)
@@ -215,9 +217,10 @@ def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id
         report = replace(reading.report(), rows_loaded=found, rows_beside=beside, restated=restated)
         close_row(client, report, "loaded")
         warehouse.drop_staging(client)
-        if warehouse.has_lock:
-            forget_restatements(client, report, reading.settings.restatements_days)
-        make_views(client, reading.settings, pipeline.log)
-        write_comments(tables, pipeline.schemas[source.schema.name], report, pipeline.log)
+        with warehouse.changing():
+            if warehouse.has_lock:
+                forget_restatements(client, report, reading.settings.restatements_days)
+            make_views(client, reading.settings, pipeline.log)
+            write_comments(tables, pipeline.schemas[source.schema.name], report, pipeline.log)
         pipeline.standing = standing(tables, reading.endpoint, report, pipeline.log)
     return report

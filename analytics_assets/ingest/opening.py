@@ -46,7 +46,7 @@ def read_warehouse(log: logging.Logger = _LOG, patience: float = math.inf) -> It
 
     Raises ``ApiError`` (warehouse busy) where others do not let go of it within ``patience`` seconds.
     """
-    with open_warehouse(log) as warehouse, warehouse.writer(patience), warehouse.sql() as client:
+    with open_warehouse(log) as warehouse, warehouse.reader(patience) as client:
         yield client
 
 
@@ -76,7 +76,7 @@ def _read_if_there(patience: float) -> Iterator[SqlClientBase[Any] | None]:
         if not warehouse.is_there:
             yield None
             return
-        with warehouse.writer(patience), warehouse.sql() as client:
+        with warehouse.reader(patience) as client:
             yield client
 
 
@@ -87,7 +87,7 @@ def open_pipeline(reading: Reading, log: logging.Logger = _LOG) -> Iterator[Wind
     Its working directory is its own, for dlt lets runs that share one overwrite each other, and is gone when the
     block ends.
     """
-    with _open(log) as pipeline:
+    with _open(log, open_destination(reading.endpoint.name)) as pipeline:
         pipeline.reading = reading
         yield pipeline
 

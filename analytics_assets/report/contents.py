@@ -54,14 +54,15 @@ class Contents:
 
 
 def read_contents(settings: Settings, log: logging.Logger = _LOG) -> Contents:
-    """Read what the report says, of the last 365 days, while nobody else writes.
+    """Read what the report says, of the last 365 days.
 
-    A warehouse without tables has nothing. Raises what opening the warehouse raises.
+    A warehouse without tables has nothing. What a load adds to PostgreSQL meanwhile may be in some of it and not yet in
+    all. Raises what opening the warehouse raises.
     """
     now = dt.datetime.now(dt.UTC)
     today = now.astimezone(zoneinfo.ZoneInfo(settings.timezone)).date()
     first = min(max(settings.start_date, today - _MOST_DAYS * _DAY), today)
-    with open_warehouse(log) as warehouse, warehouse.writer(), warehouse.sql() as client:
+    with open_warehouse(log) as warehouse, warehouse.reader() as client:
         tables = Tables(client, settings)
         # of the day that is not over a sum would be half of one
         of_days = [Points(tables, one, first, max(today - _DAY, first)) for one in settings.resolved_endpoints]

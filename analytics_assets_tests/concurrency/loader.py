@@ -29,6 +29,7 @@ from analytics_assets.ingest.load import WindowPipeline
 from analytics_assets.ingest.opening import open_pipeline
 from analytics_assets.ingest.source import build_source
 from analytics_assets.ingest.warehouse import warehouse
+from analytics_assets.ingest.warehouse.evolution import Evolution
 from analytics_assets.ingest.warehouse.writer import duckdb_writer
 from analytics_assets.ingest.window import Window
 from analytics_assets_tests.project import endpoint_of, reload_settings
@@ -53,6 +54,9 @@ STEPS: dict[str, tuple[Any, str]] = {
 JOBS: dict[str, tuple[Any, str]] = {"jobs": (Load, "start_new_jobs"), "completion": (Load, "complete_package")}
 """Steps within the load: before dlt's first job, and when the last one has ended."""
 
+TABLES = "tables"
+"""The step within which a load may change tables and views."""
+
 _PRELOAD = (
     __name__,
     "dlt.common.libs.pyarrow",
@@ -72,7 +76,7 @@ def load(endpoint: str, *days: str) -> None:
     if wait := os.environ.get(READER_WAIT):
         setattr(warehouse, duckdb_writer.__name__, functools.partial(duckdb_writer, reader_wait=float(wait)))
     if step := os.environ.get(HOLD):
-        owner, function = (STEPS | JOBS)[step]
+        owner, function = (STEPS | JOBS | {TABLES: (Evolution, "settle")})[step]
         setattr(owner, function, _held(getattr(owner, function), after=step == "drop the staging"))
     for day in days:
         window = None if day == ALL else Window.of_day(dt.date.fromisoformat(day))

@@ -1,10 +1,16 @@
 """PostgreSQL: loads of one endpoint at once merge through staging of their own, and lose nothing."""
 
+import json
+
 import pytest
 
+from analytics_assets.ingest.configured import load_settings
+from analytics_assets.ingest.errors import ApiError
+from analytics_assets.ingest.opening import open_warehouse, read_warehouse
+from analytics_assets.ingest.warehouse.ledger import last_reduced
 from analytics_assets.sandbox.shape import Shape
 from analytics_assets_tests.concurrency.conftest import working_directories
-from analytics_assets_tests.concurrency.loader import ALL, HOLD, Loads
+from analytics_assets_tests.concurrency.loader import ALL, HOLD, TABLES, Loads
 from analytics_assets_tests.concurrency.test_duckdb import ids, of_days
 from analytics_assets_tests.project import KEY, Project
 from analytics_assets_tests.warehouses import Postgres
@@ -70,4 +76,66 @@ def test_a_killed_writer_is_not_waited_for(
     for load in waiting:
         load.succeed(20)
     assert count(postgres) == (2000, 2000)
+    assert postgres.schemas() == ["analytics"]
+
+
+def test_endpoints_do_not_wait_for_each_other(
+    postgres: Postgres, loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one endpoint's rows are merged, another's are loaded, proven and looked at from beginning to end."""
+    loads.start(DAYS[0], endpoint="media_insights").succeed()
+    monkeypatch.setenv(HOLD, "close the ledger")
+    holder = loads.start(DAYS[0])
+    holder.says("holding")
+    monkeypatch.delenv(HOLD)
+    loads.start(DAYS[1], endpoint="media_insights").succeed(30)
+    waiting = loads.start(DAYS[1])
+    waiting.says("waiting for another run to finish writing analytics.stories")
+    # and whoever wants all of it waits for both
+    with open_warehouse() as opened, pytest.raises(ApiError, match="warehouse busy"), opened.writer(patience=0.1):
+        pass
+    with read_warehouse(patience=0.1) as client:
+        assert last_reduced(client, "stories") is None
+    assert holder.kill() == -9
+    waiting.succeed()
+
+
+def test_tables_are_changed_by_one_load_at_a_time(
+    postgres: Postgres, loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Endpoints share views, ledger and dlt's schema: of two that change these at once, one would undo the other's."""
+    monkeypatch.setenv(HOLD, TABLES)
+    holder = loads.start(DAYS[0])
+    holder.says("holding")
+    monkeypatch.delenv(HOLD)
+    waiting = loads.start(DAYS[0], endpoint="media_insights")
+    waiting.says("waiting for another run to finish writing analytics.its tables")
+    assert holder.kill() == -9
+    waiting.succeed()
+    # and what a load has to store of its schema, it has stored before others may
+    [(stored,)] = postgres.execute("SELECT count(*) FROM analytics._dlt_version")
+    monkeypatch.setenv(HOLD, "load")
+    holder = loads.start(ALL, endpoint="media_insights")
+    holder.says("holding")
+    assert postgres.execute("SELECT count(*) FROM analytics._dlt_version") == [(stored + 1,)]
+
+
+def test_endpoints_at_once_on_an_empty_database(project: Project, postgres: Postgres, loads: Loads) -> None:
+    """Four endpoints at once, each with a column that nobody declared: all rows, and what is stored knows all columns."""
+    names = {endpoint.name: f"new_{number}" for number, endpoint in enumerate(load_settings().resolved_endpoints)}
+    served = {
+        name: [{**row, column: f"{day}-{row['id']}"} for day in DAYS[:2] for row in of_days(50, day)]
+        for name, column in names.items()
+    }
+    project.serve(rows=served, shape=Shape(key=KEY, max_page_size=1000))
+    started = [loads.start(day, endpoint=name) for day in DAYS[:2] for name in names]
+    for load in started:
+        load.succeed()
+    [(text,)] = postgres.execute("SELECT schema FROM analytics._dlt_version ORDER BY inserted_at DESC LIMIT 1")
+    stored = json.loads(text)["tables"]
+    for name, column in names.items():
+        rows = postgres.execute(f"SELECT count(*), count(DISTINCT id), count({column}) FROM analytics.{name}")  # noqa: S608
+        assert rows == [(100, 100, 100)]
+        assert stored[name]["columns"][column]["x-api-field"] == column
+    assert outcomes(postgres) == [("loaded", 8)]
     assert postgres.schemas() == ["analytics"]

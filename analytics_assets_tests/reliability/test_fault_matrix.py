@@ -89,7 +89,10 @@ def test_reading(  # noqa: PLR0913, PLR0917 - fixtures
     assert report.rows_kept + report.rows_rejected + report.rows_outside == report.rows_read
     assert report.rows_outside == isinstance(outcome, Outside)
     if isinstance(outcome, Whole):
-        assert (report.retries, report.rereads) == (outcome.retries, outcome.rereads)
+        # of rows that move it depends on which of two pages is answered first whether the window is read once more
+        spare = 1 if case.section == "Rows that move between two pages" and not case.has_total else 0
+        assert report.retries == outcome.retries
+        assert 0 <= report.rereads - outcome.rereads <= spare
     assert max(waits, default=0) <= 300
     assert not [form for form in KEY_FORMS if form in f"{caplog.text} {found.rejected}"]
 

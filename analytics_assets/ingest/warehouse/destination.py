@@ -12,6 +12,7 @@ from dlt.common.configuration.exceptions import ConfigFieldMissingException, Inv
 from dlt.common.destination import AnyDestination, Destination
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.destination.reference import DestinationReference
+from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.runtime import run_context
 from dlt.common.typing import TLoaderFileFormat
 
@@ -27,9 +28,10 @@ SCHEMA = "analytics_api"
 FILE_FORMAT: TLoaderFileFormat = "parquet"
 
 HAS_LOCK = frozenset({"duckdb", "postgres"})
-"""The kinds of warehouse that have one writer at a time, by a lock that is released when its process ends."""
+"""The kinds of warehouse whose endpoints have one writer at a time, by locks that are released when a process ends."""
 
 
+_LONGEST_NAME = 63  # of PostgreSQL
 _SECTION = ("destination", DESTINATION)
 _NO_WAREHOUSES = {"destination", "dummy"}
 _GIVEN_BY_PIPELINE = {"dataset_name", "local_dir"}
@@ -59,8 +61,8 @@ def settings_to_doubt() -> list[str]:
     return [*misplaced_settings(), *check_destination()]
 
 
-def open_destination() -> tuple[AnyDestination, str]:
-    """Return the destination, and the dataset that this run's rows are staged in before they are merged.
+def open_destination(endpoint: str = "") -> tuple[AnyDestination, str]:
+    """Return the destination, and the dataset that an endpoint's rows are staged in before they are merged.
 
     Raises ``SettingError`` where it cannot be had as it is configured, without credentials for example.
     """
@@ -69,6 +71,9 @@ def open_destination() -> tuple[AnyDestination, str]:
     arguments: dict[str, Any] = {}
     if destination_kind() in HAS_LOCK:
         arguments = destination_arguments()
+        if destination_kind() == "postgres" and endpoint:
+            # each endpoint has a writer
+            staging = NamingConvention.shorten_identifier(name := f"{staging}_{endpoint}", name, _LONGEST_NAME)
     else:
         # No lock keeps two runs apart, and in one staging dataset dlt would merge one run's rows as the other's.
         staging += f"_{uuid.uuid4().hex[:8]}"

@@ -60,7 +60,8 @@ def move(source: Warehouse, target: Warehouse, settings: Settings, log: logging.
 
     Nothing is loaded into either meanwhile. Raises ``ApiError``, and then the target is as it was.
     """
-    with source.writer(_PATIENCE_SECONDS), source.job_client() as there, target.writer(_PATIENCE_SECONDS):
+    patience = _PATIENCE_SECONDS
+    with source.writer(patience=patience), source.job_client() as there, target.writer(patience=patience):
         if there is None:
             raise AssertionError(source.kind)
         held = _held(there, source, settings)

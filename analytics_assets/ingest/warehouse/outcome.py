@@ -65,11 +65,12 @@ def record_failure(
         outcome = "cut"
     try:
         pipeline.abort_packages()
-        with warehouse.writer(patience), warehouse.sql() as client:
+        with warehouse.writer(reading.endpoint.name, patience), warehouse.sql() as client:
             warehouse.drop_staging(client)
             if has_row(client, report):
                 close_row(client, report, outcome, reason)
-            else:
+                return
+            with warehouse.changing():
                 row = ledger_row(report, outcome, reason)
                 ledger = dlt.resource([row], name=LEDGER, columns=LEDGER_COLUMNS)
                 carry_layout([ledger])

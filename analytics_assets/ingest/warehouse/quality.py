@@ -184,7 +184,7 @@ def look(warehouse: Warehouse, inquiry: Inquiry, log: logging.Logger) -> Finding
     found: list[Findings] = []
 
     def asked() -> None:
-        with warehouse.writer(_PATIENCE_SECONDS), warehouse.sql() as client:
+        with warehouse.reader(_PATIENCE_SECONDS) as client:
             found.append(inquiry.ask(client, log))
 
     none = _answer(asked, inquiry.endpoint.name, log)

@@ -19,7 +19,7 @@ from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.warehouse.destination import HAS_LOCK, SCHEMA
 from analytics_assets.ingest.warehouse.layout_version import refuse_newer, stored_schema
-from analytics_assets.ingest.warehouse.writer import duckdb_writer, postgres_writer
+from analytics_assets.ingest.warehouse.writer import TABLES, duckdb_writer, postgres_writer
 
 _REFRESH = "_analytics_refresh"
 # What they are called, and which is there. A DuckDB file also has a version, which older libraries may not read.
@@ -74,16 +74,30 @@ class Warehouse:
         """Return the table's full name, ``database.dataset.table``."""
         return f"{Path(self.database).stem}.{self.dataset}.{table}"
 
-    def writer(self, patience: float = math.inf) -> contextlib.AbstractContextManager[None]:
-        """Be the one writer of the warehouse, where it has a lock that dies with its holder.
+    def writer(self, endpoint: str = "", patience: float = math.inf) -> contextlib.AbstractContextManager[None]:
+        """Be the one writer of an endpoint's tables, or of all, where the warehouse has locks that die with a holder.
 
-        Raises ``ApiError`` (warehouse busy) when others do not let go of it within ``patience`` seconds.
+        Raises ``ApiError`` (warehouse busy) when others do not let go within ``patience`` seconds.
         """
         if self.kind == "duckdb":
             return duckdb_writer(Path(self.database).resolve(), self._log, patience=patience)
         if self.kind == "postgres":
-            return postgres_writer(self.sql(), self.dataset, self._log, patience)
+            return postgres_writer(self.sql(), self.dataset, endpoint, self._log, patience)
         return contextlib.nullcontext()
+
+    def changing(self) -> contextlib.AbstractContextManager[None]:
+        """Be the one writer who changes tables, columns and views, for a moment; an endpoint's writer he is already."""
+        return self.writer(TABLES) if self.kind == "postgres" else contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def reader(self, patience: float = math.inf) -> Iterator[SqlClientBase[Any]]:
+        """Give a client to look with. A DuckDB file is nobody else's meanwhile; PostgreSQL needs no lock for that.
+
+        Raises ``ApiError`` (warehouse busy) when others do not let go of the file within ``patience`` seconds.
+        """
+        alone = self.writer(patience=patience) if self.kind == "duckdb" else contextlib.nullcontext()
+        with alone, self.sql() as client:
+            yield client
 
     def sql(self) -> SqlClientBase[Any]:
         """Return dlt's SQL client, to be entered; not every destination has one."""
@@ -105,7 +119,7 @@ class Warehouse:
         ``tables`` need not be there. Returns the database's version, empty where it is not known how to ask for that,
         and ``None`` where nothing could be tried: not every destination is a database.
         """
-        with self.writer(_PATIENCE_SECONDS), self.job_client() as job_client:
+        with self.writer("make check", _PATIENCE_SECONDS), self.job_client() as job_client:
             if job_client is None:
                 return None
             client = job_client.sql_client

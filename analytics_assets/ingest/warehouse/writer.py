@@ -1,7 +1,7 @@
-"""One writer of the warehouse at a time, by locks that end with their process: nothing to clean up after ``kill -9``.
+"""One writer at a time, by locks that end with their process: nothing to clean up after ``kill -9``.
 
-DuckDB has one writer by nature. On PostgreSQL two merges of one id would both delete the old row and both insert
-theirs.
+DuckDB has one writer by nature, of the whole file. On PostgreSQL two merges of one id would both delete the old row and
+both insert theirs, so there each endpoint has one writer, and loads of several endpoints go on side by side.
 """
 
 import contextlib
@@ -21,6 +21,9 @@ from analytics_assets.ingest.cancelling import pause
 from analytics_assets.ingest.errors import ApiError
 
 READER_WAIT_SECONDS = 60.0
+
+TABLES = "its tables"
+"""The part of a dataset that is what it has: tables, columns, views and comments, as against rows."""
 
 _LOG_EVERY_SECONDS = 5.0
 # how DuckDB names who has the file: by the path of its program
@@ -62,19 +65,25 @@ def duckdb_writer(
 
 @contextlib.contextmanager
 def postgres_writer(
-    client: SqlClientBase[object], dataset: str, log: logging.Logger, patience: float = math.inf
+    client: SqlClientBase[object], dataset: str, part: str, log: logging.Logger, patience: float = math.inf
 ) -> Iterator[None]:
-    """Hold a dataset of a PostgreSQL database for writing, by an advisory lock of the session that ``client`` opens.
+    """Hold a part of a dataset for writing, or all of it (``""``), by advisory locks of the session ``client`` opens.
 
-    Our runs queue as long as it takes, or ``patience`` seconds; then it raises ``ApiError`` (warehouse busy).
+    A part is what has a writer of its own: an endpoint, or ``TABLES``. Our runs queue as long as it takes, or
+    ``patience`` seconds; then it raises ``ApiError`` (warehouse busy).
     """
+    locks = [("pg_try_advisory_lock", "")]
+    if part:
+        # whoever wants all of it waits for those that have a part
+        locks = [("pg_try_advisory_lock_shared", ""), ("pg_try_advisory_lock", f" {part}")]
     with client:
+        for function, name in locks:
 
-        def acquired() -> bool:
-            rows = client.execute_sql("SELECT pg_try_advisory_lock(hashtext(%s))", f"analytics_assets {dataset}")
-            return bool(rows and rows[0][0])
+            def acquired(function: str = function, name: str = name) -> bool:
+                rows = client.execute_sql(f"SELECT {function}(hashtext(%s))", f"analytics_assets {dataset}{name}")
+                return bool(rows and rows[0][0])
 
-        _wait(acquired, f"another run to finish writing {dataset}", patience, log)
+            _wait(acquired, f"another run to finish writing {dataset}{'.' if part else ''}{part}", patience, log)
         yield
 
 
@@ -88,6 +97,8 @@ def _wait(acquired: Callable[[], bool], what_for: str, patience: float, log: log
         if time.monotonic() - logged > _LOG_EVERY_SECONDS:
             logged = time.monotonic()
             log.info("waiting for %s, %.0f s so far", what_for, logged - began)
+    if time.monotonic() - began > _POLL_SECONDS:
+        log.debug("waited %.1f s for %s", time.monotonic() - began, what_for)
 
 
 def _acquired(lock: filelock.BaseFileLock) -> bool:

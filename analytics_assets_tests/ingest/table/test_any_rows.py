@@ -200,7 +200,7 @@ def stage(project: Project, postgres_server: Postgres, monkeypatch: pytest.Monke
 @example(loads=[[(0, {}, {"a": 7})], [(1, {}, {"a": 7.5})], [(2, {}, {"a": 2**53 + 1})]])
 @example(loads=[[(0, {}, {"a": 2**53 + 1})], [(1, {}, {"a": 7.5})], [(0, {}, {"a": 7.5})]])
 @example(loads=[[(0, {}, {"aB": 1})], [(0, {}, {"a_b": 2, "aB": 1, "a.b": 3})], [(1, {}, {"a_b": None})]])
-@settings(max_examples=15, deadline=None, derandomize=True, database=None, suppress_health_check=_QUIET, phases=_PHASES)
+@settings(max_examples=9, deadline=None, derandomize=True, database=None, suppress_health_check=_QUIET, phases=_PHASES)
 def test_any_json_arrives_as_sent(stage: _Stage, loads: list[list[tuple[int, Row, Row]]]) -> None:
     """Each value that was sent is in the table under its field, or its row is set aside, exact; twice over."""
     stage.play([_rows(load) for load in loads])
