@@ -14,18 +14,21 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/.installed: requirements.lock pyproject.toml
-	@echo "Installing requirements.lock into .venv (about a minute the first time)"
+.venv-newest/.installed: requirements-newest.lock pyproject.toml
+.venv/.installed .venv-newest/.installed:
+	@echo "Installing $< into $(@D) (about a minute the first time)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and f"Python 3.11 is needed, {sys.executable} is {sys.version.split()[0]}: make PYTHON=...")'
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-compile --require-hashes -r $<
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@# Packages carry templates that are no Python: what does not compile does not matter.
-	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
+	@$(@D)/bin/python -m compileall -qq -j 0 $(@D)/lib || true
 	@# Dagster makes its storage without a lock: runs that were the first, at once, would fail in each other's migrations.
-	@DAGSTER_HOME="$(CURDIR)" $(BIN)/dagster instance info >/dev/null 2>&1
+	@# A newer Dagster makes none: its tables might be ones that .venv's cannot open.
+	@[ $(@D) != .venv ] || DAGSTER_HOME="$(CURDIR)" $(BIN)/dagster instance info >/dev/null 2>&1
 	@touch $@
 
 .PHONY: install
@@ -102,6 +105,14 @@ test: .venv/.installed ## Run the tests; ARGS="-k name" goes to pytest, REQUIRE_
 	if [ "$${room:-0}" -gt 4000 ]; then export PYTEST_DEBUG_TEMPROOT=/dev/shm; fi; \
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(if $(REQUIRE_ALL),,-m 'not slow') $(ARGS)
 
+# Where a newer Dagster, dlt or DuckDB shows first: definitions, loads on both warehouses, ticks, checks, a webserver, a fleet.
+NEWEST := test_translator.py test_build.py test_assets.py test_jobs.py test_schedules.py test_cancel.py sensors/test_stories.py \
+  checks/test_results.py ingest/test_departures.py ingest/test_load.py cluster/test_launcher.py \
+  cluster/test_fleet.py::test_a_run_is_terminated
+.PHONY: newest
+newest: .venv-newest/.installed ## Run some tests on requirements-newest.lock, in .venv-newest; ARGS=analytics_assets_tests runs all
+	@$(MAKE) test BIN=.venv-newest/bin ARGS="$(or $(ARGS),-m '' $(NEWEST:%=analytics_assets_tests/%))"
+
 # npm's own record of what is installed, written last: an install that was broken off begins anew.
 DIRECTUS := analytics_assets_tests/vendors/directus
 $(DIRECTUS)/node_modules/.package-lock.json: $(DIRECTUS)/package-lock.json
@@ -150,7 +161,7 @@ SCAN := $(BIN)/detect-secrets-hook --no-verify --exclude-secrets '^(\$$?password
 lint-leaks: .venv/.installed
 	@echo "no key, registry address or path of a machine"
 	@! git grep --untracked -nIE '/(work|farm|root|home|Users)/[A-Za-z]|/tmp/[a-z_]+/|https?://[^ "]*/simple|files\.[a-z]+hosted' -- .
-	@git ls-files -z -co --exclude-standard -- . ':!requirements.lock' $(MADE_UP:%=':!%') | xargs -0r $(SCAN)
+	@git ls-files -z -co --exclude-standard -- . ':!requirements*.lock' $(MADE_UP:%=':!%') | xargs -0r $(SCAN)
 	@# What earlier versions have written is full of dlt's digests, and what has made it looks for its key in it.
 	@git ls-files -z -co --exclude-standard -- $(MADE_UP) ':!analytics_assets_tests/releases/*.sql' | xargs -0r $(SCAN) --disable-plugin KeywordDetector
 
@@ -189,12 +200,20 @@ audit: .venv/.installed ## Look the locked packages up among known vulnerabiliti
 .PHONY: ci
 ci: lint audit test ## All that must pass before a merge
 
+COMPILE = $(BIN)/pip-compile --quiet --all-extras --generate-hashes --allow-unsafe --no-strip-extras --no-annotate --no-header \
+  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 .PHONY: lock
 lock: .venv/.installed ## Write requirements.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions
-	@$(BIN)/pip-compile --quiet --all-extras --generate-hashes --allow-unsafe --no-strip-extras --no-annotate --no-header \
-	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(if $(UPGRADE),--upgrade) -o requirements.lock pyproject.toml
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) -o requirements.lock pyproject.toml
+
+# dagster-embedded-elt has no release for a newer Dagster. Without it the exact versions of pyproject.toml are the least that will do.
+.PHONY: lock-newest
+lock-newest: .venv/.installed ## Write requirements-newest.lock: pyproject.toml at its newest, with dagster-dlt for dagster-embedded-elt
+	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	sed '/^  "/{s/-embedded-elt==/-dlt==/; s/==/>=/}' pyproject.toml >"$$work/pyproject.toml"; \
+	$(COMPILE) --upgrade -o requirements-newest.lock "$$work/pyproject.toml"
 
 .PHONY: clean
 clean: ## Remove the environment, caches and build leftovers; data and Dagster's history stay
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info .tmp_dagster_home_*
+	@rm -rf .venv .venv-newest .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info .tmp_dagster_home_*
 	@find . \( -name __pycache__ -o -name .ruff_cache \) -type d -prune -exec rm -rf {} +

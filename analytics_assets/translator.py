@@ -12,9 +12,13 @@ from analytics_assets.ingest.settings import DECLARED
 from analytics_assets.ingest.warehouse.destination import DATASET, destination_kind
 
 with warnings.catch_warnings():
-    # dagster-embedded-elt is on the project's card, and says at import that dagster-dlt has taken over
+    # dagster-embedded-elt is on the project's card, and says at import that dagster-dlt has taken over; for a newer
+    # Dagster it has no release, and dagster-dlt has the same two
     warnings.simplefilter("ignore")
-    from dagster_embedded_elt.dlt import DagsterDltResource, DagsterDltTranslator
+    try:
+        from dagster_embedded_elt.dlt import DagsterDltResource, DagsterDltTranslator
+    except ModuleNotFoundError:
+        from dagster_dlt import DagsterDltResource, DagsterDltTranslator
 
 __all__ = ["GROUP", "OWNER", "DltLoader", "EndpointTranslator", "column_schema"]
 

@@ -1,10 +1,14 @@
 """How an endpoint appears in Dagster's catalogue, before anything has run."""
 
+import importlib.util
+import sys
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster_dlt import DagsterDltResource, DagsterDltTranslator
 
+from analytics_assets import translator
 from analytics_assets.build import build_definitions
 from analytics_assets.ingest.endpoint import READ_AT, Column, Endpoint
 from analytics_assets.ingest.endpoint_settings import EndpointSettings
@@ -26,6 +30,22 @@ MENTIONS = Endpoint(
         Column(name="posted_at", data_type="timestamp", description="When it was posted"),
     ),
 )
+
+
+def test_dagster_dlt_does_where_dagster_embedded_elt_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a Dagster that it has no release for: the loader and the translator are of the same two classes."""
+    for name in ("dagster_embedded_elt", "dagster_embedded_elt.dlt"):
+        # what an import finds so is as if it were not there
+        monkeypatch.setitem(sys.modules, name, None)
+    spec = importlib.util.spec_from_file_location("analytics_assets.without", translator.__file__)
+    assert spec
+    assert spec.loader
+    without = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, without)
+    spec.loader.exec_module(without)
+    assert issubclass(without.DltLoader, DagsterDltResource)
+    assert issubclass(without.EndpointTranslator, DagsterDltTranslator)
+    assert without.EndpointTranslator(MENTIONS).get_asset_spec().key == dg.AssetKey("mentions")
 
 
 def test_an_endpoint_of_other_names_is_described_as_it_is() -> None:
