@@ -20,6 +20,9 @@ _SERVER = "postgresql://postgres:unused@127.0.0.1:5432/test"
 class Postgres:
     """A PostgreSQL database: its address, and what stands in it."""
 
+    staging = "analytics_staging_stories"
+    """The schema that stories are staged in."""
+
     def __init__(self, url: str) -> None:
         """Keep the address."""
         self.url = url
@@ -45,6 +48,8 @@ class Postgres:
 
 class Duckdb:
     """A project's DuckDB file."""
+
+    staging = "analytics_staging"
 
     def __init__(self, project: Project) -> None:
         """Keep the project."""

@@ -21,6 +21,7 @@ from analytics_assets.ingest.warehouse.comments import write_comments
 from analytics_assets.ingest.warehouse.destination import FILE_FORMAT, SCHEMA
 from analytics_assets.ingest.warehouse.emptiness import HeldRows
 from analytics_assets.ingest.warehouse.evolution import Evolution
+from analytics_assets.ingest.warehouse.indexes import index_tables
 from analytics_assets.ingest.warehouse.layout_version import carry_layout, refuse_newer
 from analytics_assets.ingest.warehouse.ledger import LEDGER, close_row, last_reduced
 from analytics_assets.ingest.warehouse.merge import newer_wins
@@ -28,7 +29,6 @@ from analytics_assets.ingest.warehouse.outcome import outcome_recorded
 from analytics_assets.ingest.warehouse.restated import (
     RESTATEMENTS,
     forget_restatements,
-    index_restatements,
     record_restatements,
     restated_by,
 )
@@ -163,9 +163,6 @@ def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading
         with as_jsonb(schema, name) if pipeline.warehouse.kind == "postgres" else contextlib.nullcontext():
             pipeline.schemas.save_schema(schema)
             pipeline.sync_schema(schema.name)
-        if pipeline.warehouse.has_lock:
-            with pipeline.warehouse.sql() as sql:
-                index_restatements(sql)
     return True
 
 
@@ -220,6 +217,7 @@ def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id
         with warehouse.changing():
             if warehouse.has_lock:
                 forget_restatements(client, report, reading.settings.restatements_days)
+            index_tables(tables, reading.endpoint)
             make_views(client, reading.settings, pipeline.log)
             write_comments(tables, pipeline.schemas[source.schema.name], report, pipeline.log)
         pipeline.standing = standing(tables, reading.endpoint, report, pipeline.log)

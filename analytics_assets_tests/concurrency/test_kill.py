@@ -89,7 +89,7 @@ def test_kills_at_random_moments(
     day: str,
     more: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """After each kill, five of a window and three of a refresh, the table is as before or as after, never between; the rerun makes it as after."""
+    """After each kill, the table is as before or as after, never between; the rerun makes it as after."""
     moments = random.Random(7)  # noqa: S311 - not for secrets
     sandbox = project.serve(rows={TABLE: version(0, more=more)})
     for first in (ALL, DAY, day):

@@ -84,6 +84,7 @@ def test_endpoints_do_not_wait_for_each_other(
 ) -> None:
     """While one endpoint's rows are merged, another's are loaded, proven and looked at from beginning to end."""
     loads.start(DAYS[0], endpoint="media_insights").succeed()
+    assert postgres.schemas() == ["analytics"]
     monkeypatch.setenv(HOLD, "close the ledger")
     holder = loads.start(DAYS[0])
     holder.says("holding")
@@ -121,7 +122,7 @@ def test_tables_are_changed_by_one_load_at_a_time(
 
 
 def test_endpoints_at_once_on_an_empty_database(project: Project, postgres: Postgres, loads: Loads) -> None:
-    """Four endpoints at once, each with a column that nobody declared: all rows, and what is stored knows all columns."""
+    """Four endpoints at once, each with a column that nobody declared: all rows, and all columns are known."""
     names = {endpoint.name: f"new_{number}" for number, endpoint in enumerate(load_settings().resolved_endpoints)}
     served = {
         name: [{**row, column: f"{day}-{row['id']}"} for day in DAYS[:2] for row in of_days(50, day)]

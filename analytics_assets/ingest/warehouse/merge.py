@@ -23,7 +23,9 @@ def newer_wins(
     its schema, and what one kind of load left out would be as another had it.
     """
     pairs = pairs_of(merge_key, held, came, restated_by)
-    replaced = f"{C_DLT_ID} IN (SELECT held.{C_DLT_ID} {pairs})"
+    # their keys say no more, but an index finds rows by them
+    by_key = [f"{key} IN (SELECT {key} FROM {came})" for key in merge_key]
+    replaced = " AND ".join([*by_key, f"{C_DLT_ID} IN (SELECT held.{C_DLT_ID} {pairs})"])
     if gone:
         replaced = f"({gone}) OR {replaced}"
     return {

@@ -22,8 +22,8 @@ from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.warehouse.destination import SCHEMA
 from analytics_assets.ingest.warehouse.figures import difference, figures
+from analytics_assets.ingest.warehouse.indexes import index_tables
 from analytics_assets.ingest.warehouse.layout_version import refuse_newer, stored_schema
-from analytics_assets.ingest.warehouse.restated import RESTATEMENTS, index_restatements
 from analytics_assets.ingest.warehouse.view import Tables
 from analytics_assets.ingest.warehouse.views import make_views
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
@@ -81,8 +81,8 @@ def move(source: Warehouse, target: Warehouse, settings: Settings, log: logging.
                     _copy(there.sql_client, client, table, columns)
                     moment = _moment_of(table, columns, settings)
                     moved.tables[table] = _prove(there.sql_client, client, table, columns, moment)
-                if RESTATEMENTS in held.tables:
-                    index_restatements(client)
+                for endpoint in settings.resolved_endpoints:
+                    index_tables(Tables(client, settings), endpoint)
             make_views(client, settings, log)
     return moved
 

@@ -23,7 +23,7 @@ from analytics_assets.ingest.table.extra import COMPUTED_HINT
 from analytics_assets.ingest.warehouse.layout_version import with_layout
 from analytics_assets.ingest.warehouse.merge import pairs_of
 from analytics_assets.ingest.warehouse.numbers_of import Measured, NumbersOf
-from analytics_assets.ingest.warehouse.view import Tables, kind_of
+from analytics_assets.ingest.warehouse.view import Tables
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 
 RESTATEMENTS = "insight_restatements"
@@ -150,14 +150,6 @@ def _recorded(tables: Tables, reading: Reading, column: Measured, number: int) -
     old_spelt, new_spelt = (_SPELT_ALIKE.format(value=value) for value in (old, new))
     yield f"{found} AND {old_number} IS DISTINCT FROM {new_number}"
     yield f"{found} AND {old_number} IS NOT DISTINCT FROM {new_number} AND {old_spelt} IS DISTINCT FROM {new_spelt}"
-
-
-def index_restatements(client: SqlClientBase[Any]) -> None:
-    """Have PostgreSQL find the newest and the oldest without looking at all; DuckDB finds them by itself."""
-    if kind_of(client) == "postgres":
-        table = client.make_qualified_table_name(RESTATEMENTS)
-        # rows come in that order, and such an index costs a load a third of what a tree of each moment would
-        client.execute_sql(f"CREATE INDEX IF NOT EXISTS {RESTATEMENTS}_seen_at ON {table} USING brin (seen_at)")
 
 
 def restated_by(client: SqlClientBase[Any], report: WindowReport, load_id: str) -> int:

@@ -122,7 +122,7 @@ def test_staging_of_a_killed_run_is_not_loaded_into(
     with monkeypatch.context() as killed:
         killed.setattr(loaded_into.Warehouse, "drop_staging", lambda *_: None)
         sandbox = load_fields(project, [{"rate": 7}])
-    assert warehouse.schemas() == ["analytics", "analytics_staging"]
+    assert warehouse.schemas() == ["analytics", warehouse.staging]
     sandbox.rows["stories"] = [{**stories(2)[1], "rate": 7.5}]
     project.load()
     assert fields_of(warehouse, "rate") == [{"rate": 7}, {"rate": 7.5}]

@@ -59,11 +59,24 @@ def test_nothing_named_is_duckdb(project: Project) -> None:
     assert open_destination()[0].destination_type == "dlt.destinations.duckdb"
 
 
-@pytest.mark.parametrize("named", ["duckdb", "postgres", "dlt.destinations.postgres"])
-def test_runs_that_follow_each_other_share_their_staging(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+@pytest.mark.parametrize(
+    ("named", "staged_in"),
+    [
+        ("duckdb", "analytics_staging"),
+        ("postgres", "analytics_staging_stories"),
+        ("dlt.destinations.postgres", "analytics_staging_stories"),
+    ],
+)
+def test_runs_that_follow_each_other_share_their_staging(
+    monkeypatch: pytest.MonkeyPatch, named: str, staged_in: str
+) -> None:
     """Where a lock keeps runs apart, the next one finds and drops what a killed one has left."""
     _configure(monkeypatch, named)
-    assert {staging for _, staging in (open_destination() for _ in range(2))} == {"analytics_staging"}
+    assert {staging for _, staging in (open_destination("stories") for _ in range(2))} == {staged_in}
+    # PostgreSQL would cut longer ones, and two endpoints would stage in one schema
+    names = {open_destination(f"{'x' * 60}{number}")[1] for number in range(2)}
+    assert len(names) == (1 if named == "duckdb" else 2)
+    assert max(map(len, names)) <= 63
 
 
 def test_without_a_lock_each_run_has_staging_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

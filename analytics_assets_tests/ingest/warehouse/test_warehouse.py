@@ -65,7 +65,7 @@ def _lose(monkeypatch: pytest.MonkeyPatch, *tables: str) -> None:
     [
         (["analytics.stories"], "3 rows were kept, 3 reached the warehouse, 2 are in the table"),
         (
-            ["analytics.stories", "analytics_staging.stories"],
+            ["analytics.stories", "{staging}.stories"],
             "3 rows were kept, 2 reached the warehouse, 2 are in the table",
         ),
     ],
@@ -77,7 +77,7 @@ def test_a_row_that_is_missing_fails_the_load(
     """The message says how many were kept, came and are there; running it again repairs it."""
     project.serve(rows={"stories": stories(3)})
     with monkeypatch.context() as patch:
-        _lose(patch, *tables)
+        _lose(patch, *(table.format(staging=warehouse.staging) for table in tables))
         with pytest.raises(ApiError, match=what) as failed:
             project.load()
     assert (failed.value.problem.kind, failed.value.problem.is_transient) == ("incomplete", True)
