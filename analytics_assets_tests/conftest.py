@@ -13,9 +13,9 @@ import pytest
 
 from analytics_assets.ingest.api import budget, retries, tokens
 from analytics_assets_tests.project import KEY, Project, reload_settings
-from analytics_assets_tests.warehouses import postgres, postgres_server, warehouse
+from analytics_assets_tests.warehouses import lake, postgres, postgres_server, warehouse
 
-__all__ = ["postgres", "postgres_server", "warehouse"]
+__all__ = ["lake", "postgres", "postgres_server", "warehouse"]
 
 # What a shell runs in the background ignores Ctrl-C, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

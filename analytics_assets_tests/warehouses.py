@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +13,7 @@ import duckdb
 import psycopg2  # type: ignore[import-untyped]
 import pytest
 
+from analytics_assets.ingest.opening import read_warehouse
 from analytics_assets_tests.project import EVERYWHERE, Project, Row
 
 _SERVER = "postgresql://postgres:unused@127.0.0.1:5432/test"
@@ -71,7 +73,17 @@ class Duckdb:
         return sorted(str(name) for (name,) in found)
 
 
-Warehouse = Duckdb | Postgres
+class Lake:
+    """The Delta tables of a project's lake, read by SQL as the project reads them."""
+
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run a query and return its rows; a table that it names, as a text too, is there as a view."""
+        with read_warehouse() as client:
+            client.create_views_for_tables(dict.fromkeys(re.findall(r"\w+", sql), ""))
+            return client.native_connection.sql(sql).fetchall()
+
+
+Warehouse = Duckdb | Postgres | Lake
 
 
 @contextmanager
@@ -108,6 +120,14 @@ def postgres(postgres_server: Postgres, project: Project, monkeypatch: pytest.Mo
     monkeypatch.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres")
     monkeypatch.setenv("DESTINATION__WAREHOUSE__CREDENTIALS", postgres_server.url)
     return postgres_server
+
+
+@pytest.fixture
+def lake(project: Project, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """Make a lake in a folder the warehouse."""
+    monkeypatch.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "filesystem")
+    monkeypatch.setenv("DESTINATION__WAREHOUSE__BUCKET_URL", str(project.path / "my lake"))
+    return Lake()
 
 
 @pytest.fixture(params=["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -74,6 +74,16 @@ _TEXTS: tuple[tuple[re.Pattern[str], DatabaseKind], ...] = (
      "cannot open"),
     (re.compile(r"^(Constraint|Conversion|Out of Range|Invalid Input|Mismatch Type) Error"), "value refused"),
 )  # fmt: skip
+# of the store of a lake: Amazon's library, and that of Delta, whose errors quote the request and the answer to it
+_STORE_TEXTS: tuple[tuple[re.Pattern[str], DatabaseKind], ...] = (
+    (re.compile(r"NoSuchBucket|bucket does not exist"), "cannot open"),
+    (re.compile(r"SignatureDoesNotMatch|InvalidAccessKeyId|Forbidden|privileges|credentials", re.IGNORECASE),
+     "login refused"),
+    (re.compile(r"[Cc]onnect|error sending request|timed? ?out|[Dd]ns"), "cannot connect"),
+    (re.compile(r"Commit failed|SlowDown|InternalError|50\d "), "warehouse failing"),
+)  # fmt: skip
+_STORE_SAYS = re.compile(r"<Message>([^<]{1,200})</Message>")
+_TERMINAL_CODE = re.compile(r"\x1b\[\d+m")
 _OTHER_VERSION = re.compile(r"Trying to read a database file with")
 _PATH = re.compile(r"(?<![\w:/])/(?:[^\s\"'/:]+/)+([^\s\"'/:]+)")
 # values that a message quotes: PostgreSQL's behind a colon, DuckDB's in single quotes, and the pair of a key
@@ -89,9 +99,24 @@ def told(error: BaseException) -> tuple[DatabaseKind, str] | None:
     if driver in _NAMES:
         kind = _kind_of(error)
         return (kind, f"{_NAMES[driver]} says: {_sentence(error)}{_versions(error)}") if kind else None
+    if driver in {"botocore", "aiobotocore", "_internal"} or (isinstance(error, OSError) and error.errno is None):
+        return _told_by_store(error)
     if isinstance(error, OSError) and error.errno in _ERRNOS:
         return _ERRNOS[error.errno], f"{error.strerror}: {str(error.filename or 'the file').rpartition('/')[2]}"
     return None
+
+
+def _told_by_store(error: BaseException) -> tuple[DatabaseKind, str] | None:
+    text = _TERMINAL_CODE.sub("", str(error))
+    kind = next((kind for pattern, kind in _STORE_TEXTS if pattern.search(text)), None)
+    if isinstance(error, PermissionError):
+        # how s3fs raises each refusal
+        kind = "login refused"
+    if kind is None:
+        return None
+    quoted = _STORE_SAYS.search(text)
+    said = _PATH.sub(r"\1", quoted[1] if quoted else text.strip().partition("\n")[0])
+    return kind, f"the store of the lake says: {said.strip().rstrip('.!')}"
 
 
 def told_by_dlt(error: BaseException) -> tuple[DatabaseKind, str] | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from dlt.common.pipeline import LoadInfo
+from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract.source import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -22,9 +23,10 @@ from analytics_assets.ingest.warehouse.destination import FILE_FORMAT, SCHEMA
 from analytics_assets.ingest.warehouse.emptiness import HeldRows
 from analytics_assets.ingest.warehouse.evolution import Evolution
 from analytics_assets.ingest.warehouse.indexes import index_tables
+from analytics_assets.ingest.warehouse.lake import LakeSqlClient, as_delta, as_lake
 from analytics_assets.ingest.warehouse.layout_version import carry_layout, refuse_newer
 from analytics_assets.ingest.warehouse.ledger import LEDGER, close_row, last_reduced
-from analytics_assets.ingest.warehouse.merge import newer_wins
+from analytics_assets.ingest.warehouse.merge import Newest, newer_wins
 from analytics_assets.ingest.warehouse.outcome import outcome_recorded
 from analytics_assets.ingest.warehouse.restated import (
     RESTATEMENTS,
@@ -85,7 +87,7 @@ def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -
                 with warehouse.changing():
                     fits = settle_columns(pipeline, source, reading)
                 if fits:
-                    normalize(pipeline, reading)
+                    normalize(pipeline, source, reading)
                     load_id, info = load(pipeline, reading)
                     return close(pipeline, source, reading, load_id), info
             pipeline.log.warning("%s: reading again, for the table got columns meanwhile", reading.endpoint.name)
@@ -113,6 +115,11 @@ def say_how_to_merge(pipeline: WindowPipeline, source: DltSource, reading: Readi
     """
     endpoint, warehouse = reading.endpoint, pipeline.warehouse
     tables = tables_of(source, reading, pipeline.sql_client())
+    if warehouse.is_lake:
+        as_delta(source.resources.values())
+        as_lake(pipeline.destination, {endpoint.name: newest_of(tables, reading)})
+        source.resources[endpoint.name].apply_hints(write_disposition={"disposition": "merge", "strategy": "upsert"})
+        return
     held, came = (f"{dataset}.{endpoint.name}" for dataset in (warehouse.dataset, warehouse.staging))
     merge = newer_wins(
         merge_key=[tables.column(name) for name in endpoint.merge_key],
@@ -122,6 +129,16 @@ def say_how_to_merge(pipeline: WindowPipeline, source: DltSource, reading: Readi
         gone=warehouse.gone if reading.replaces_all else None,
     )
     source.resources[endpoint.name].apply_hints(write_disposition=merge)
+
+
+def newest_of(tables: Tables, reading: Reading) -> Newest:
+    """Return how the rows get into a table of a lake."""
+    endpoint = reading.endpoint
+    return Newest(
+        key=[tables.held(name) for name in endpoint.merge_key],
+        restated_by=endpoint.restated_by and tables.held(endpoint.restated_by),
+        gone_before=reading.started_at if reading.replaces_all else None,
+    )
 
 
 def refuse_sudden_emptiness(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:
@@ -148,7 +165,7 @@ def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading
             return True
         # What a killed run left has the columns of then; a value put into one would become what that column holds.
         pipeline.warehouse.drop_staging(client.sql_client)
-        if reading.replaces_all:
+        if reading.replaces_all and isinstance(client, SqlJobClientBase):
             pipeline.warehouse.note_refresh(client, reading.started_at)
         evolution = Evolution(client, schema, undeclared, pipeline.log)
         again = evolution.settle(has_exact_types=pipeline.warehouse.has_lock)
@@ -166,10 +183,13 @@ def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading
     return True
 
 
-def normalize(pipeline: WindowPipeline, reading: Reading) -> None:
+def normalize(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> None:
     """Have dlt put together what it loads; raises ``ApiError`` (setting) where that would change values."""
-    jobs = [job.job_file_info for package in pipeline.normalize().load_packages for job in package.jobs["new_jobs"]]
-    formats = {job.file_format for job in jobs if job.table_name == reading.endpoint.name}
+    jobs = [job for package in pipeline.normalize().load_packages for job in package.jobs["new_jobs"]]
+    files = [job for job in jobs if job.job_file_info.table_name == reading.endpoint.name]
+    merge_key = [source.schema.naming.normalize_path(name) for name in reading.endpoint.merge_key]
+    pipeline.warehouse.note_keys([job.file_path for job in files], merge_key)
+    formats = {job.job_file_info.file_format for job in files}
     if pipeline.warehouse.kind == "postgres" and formats - {FILE_FORMAT}:
         what = "dlt finds no ADBC driver, and would load CSV, in which '' becomes null"
         raise ApiError("setting", f"setting: PostgreSQL: {what}: install adbc-driver-postgresql")
@@ -206,7 +226,10 @@ def close(pipeline: WindowPipeline, source: DltSource, reading: Reading, load_id
         tables = tables_of(source, reading, client)
         if reading.replaces_all and not report.rows_kept:
             # a full refresh of nothing: without a file dlt merges nothing, and so deletes nothing
-            warehouse.empty(client, report.endpoint)
+            if isinstance(client, LakeSqlClient):
+                client.delete_gone(report.endpoint, newest_of(tables, reading))
+            else:
+                warehouse.empty(client, report.endpoint)
         merge_key = [tables.held(name) for name in reading.endpoint.merge_key]
         found = warehouse.rows_found(client, report, merge_key, load_id)
         beside = HeldRows(tables, reading.endpoint).beside(report) if report.is_empty else None

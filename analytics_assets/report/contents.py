@@ -5,8 +5,10 @@ import logging
 import zoneinfo
 from dataclasses import dataclass
 
+from analytics_assets.ingest.configured import SettingError
 from analytics_assets.ingest.opening import open_warehouse
 from analytics_assets.ingest.settings import Settings
+from analytics_assets.ingest.warehouse.destination import HAS_LOCK, destination_kind
 from analytics_assets.ingest.warehouse.restatements import Lookback, SettleCurve, lookback, settle_curves
 from analytics_assets.ingest.warehouse.view import Tables
 from analytics_assets.report.changes import Change, changes_of
@@ -57,11 +59,16 @@ def read_contents(settings: Settings, log: logging.Logger = _LOG) -> Contents:
     """Read what the report says, of the last 365 days.
 
     A warehouse without tables has nothing. What a load adds to PostgreSQL meanwhile may be in some of it and not yet in
-    all. Raises what opening the warehouse raises.
+    all. Raises what opening the warehouse raises, and ``SettingError`` for one that it is not read from: it would say
+    that nothing is loaded.
     """
     now = dt.datetime.now(dt.UTC)
     today = now.astimezone(zoneinfo.ZoneInfo(settings.timezone)).date()
     first = min(max(settings.start_date, today - _MOST_DAYS * _DAY), today)
+    if destination_kind() not in HAS_LOCK:
+        raise SettingError(
+            f"The report is made from DuckDB and PostgreSQL alone, and the warehouse is {destination_kind()}"
+        )
     with open_warehouse(log) as warehouse, warehouse.reader() as client:
         tables = Tables(client, settings)
         # of the day that is not over a sum would be half of one

@@ -3,8 +3,10 @@
 import re
 import uuid
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import dlt
 import dlt.destinations
@@ -19,6 +21,7 @@ from dlt.common.typing import TLoaderFileFormat
 from analytics_assets.ingest.configured import SettingError, misplaced_settings
 from analytics_assets.ingest.departures import destination_arguments, resolve_once
 from analytics_assets.ingest.misspelt import alike, did_you_mean, given_names, misplaced_names
+from analytics_assets.ingest.warehouse.lake import LAKE, as_lake
 
 DESTINATION = "warehouse"
 DATASET = "analytics"
@@ -84,7 +87,10 @@ def open_destination(endpoint: str = "") -> tuple[AnyDestination, str]:
     if destination is None:
         raise AssertionError(DESTINATION)
     _require_credentials(destination)
-    return resolve_once(destination), staging
+    if destination_kind() == LAKE:
+        _refuse_patterns(destination)
+    opened = resolve_once(destination)
+    return as_lake(opened) if destination_kind() == LAKE else opened, staging
 
 
 def open_duckdb_file(path: Path) -> tuple[AnyDestination, str]:
@@ -116,6 +122,11 @@ def _factory() -> AnyDestination:
     except ImportError as error:
         install = f"pip install 'dlt[{destination_kind()}]'"
         raise SettingError(f"{is_wrong}: its driver is not installed ({error}). Install it: {install}") from None
+    if destination_kind() == LAKE and find_spec("deltalake") is None:
+        install = "pip install 'analytics-assets[lake]'"
+        raise SettingError(
+            f"{is_wrong}: its tables are Delta tables, and deltalake is not installed. Install it: {install}"
+        )
     return factory
 
 
@@ -147,6 +158,17 @@ def _require_credentials(destination: AnyDestination) -> None:
     if names == ["credentials.password"]:
         how += " dlt wants a password even where the server asks for none: any will do."
     raise SettingError(f"{what}. {how}")
+
+
+def _refuse_patterns(destination: AnyDestination) -> None:
+    """Raise ``SettingError`` for an address that would be read as a pattern, or is written in two ways."""
+    config: Any = destination.configuration(destination.spec(), accept_partial=True)
+    place = str(config.bucket_url)
+    # dlt has made an address of a folder, in which a space stands in another way; in a bucket's it would have to
+    place = unquote(place) if place.startswith("file:") else place.replace(" ", "␠")
+    if found := sorted({*"*?[]{}%'\"␠"} & {*place}):
+        what = f"{'.'.join(_SECTION)}.bucket_url has {' '.join(found)} in it, and a lake's files are found by patterns"
+        raise SettingError(f"{what}. Name a folder without")
 
 
 def _missing(traces: Mapping[str, Any], *path: str) -> Iterator[str]:

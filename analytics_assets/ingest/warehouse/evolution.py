@@ -16,6 +16,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.table.extra import COMPUTED_HINT, FIELD_HINT, KEEPS_TYPE_HINT
 from analytics_assets.ingest.table.values import EXACT_IN_DOUBLE
+from analytics_assets.ingest.warehouse.lake import LakeClient
 from analytics_assets.ingest.warehouse.layout_version import stored_schema
 from analytics_assets.ingest.warehouse.views import views_aside
 
@@ -30,7 +31,11 @@ class Evolution:
     """
 
     def __init__(
-        self, client: SqlJobClientBase, schema: Schema, undeclared: Mapping[str, set[str]], log: logging.Logger
+        self,
+        client: SqlJobClientBase | LakeClient,
+        schema: Schema,
+        undeclared: Mapping[str, set[str]],
+        log: logging.Logger,
     ) -> None:
         self._client = client
         self._schema = schema
@@ -47,7 +52,11 @@ class Evolution:
         ``ApiError`` (setting) for a declared column that the table has in another type.
         """
         stored = stored_schema(self._client, self._schema.name)
-        held = dict(self._client.get_storage_tables(self._undeclared)) if has_exact_types else {}
+        held = (
+            dict(self._client.get_storage_tables(self._undeclared))
+            if has_exact_types and isinstance(self._client, SqlJobClientBase)
+            else {}
+        )
         again = stored.clone() if stored else self._schema.clone()
         fits = True
         for table in self._undeclared:
@@ -90,6 +99,9 @@ class Evolution:
 
     def _widen(self, table: str, name: str, column: TColumnSchema) -> bool:
         """Give the table's column the wider type, unless that would change a value that it holds, or is not allowed."""
+        if isinstance(self._client, LakeClient):
+            # JSON is text there; other types stay
+            return column.get("data_type") == "text"
         client = self._client.sql_client
         qualified, escaped = client.make_qualified_table_name(table), client.escape_column_name(name)
         if column.get("data_type") == "double":

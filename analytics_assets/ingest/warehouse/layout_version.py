@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterable
 from typing import Any, cast
 
+from dlt.common.destination.client import WithStateSync
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TTableSchema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
-from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract import DltResource
 
 from analytics_assets.ingest.errors import ApiError
@@ -40,7 +40,7 @@ def with_layout(table: TTableSchema) -> TTableSchema:
     return cast("TTableSchema", hinted)
 
 
-def stored_schema(client: SqlJobClientBase, name: str) -> Schema | None:
+def stored_schema(client: WithStateSync, name: str) -> Schema | None:
     """Return the schema of that name that the last load has stored; ``None`` where none is."""
     try:
         # dlt returns `None` where it has stored none

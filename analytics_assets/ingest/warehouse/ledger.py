@@ -19,6 +19,7 @@ from analytics_assets.ingest.endpoint import DataType
 from analytics_assets.ingest.report import Reading, WindowReport
 from analytics_assets.ingest.table.names import shown
 from analytics_assets.ingest.table.rows import PageRows
+from analytics_assets.ingest.warehouse.lake import LakeSqlClient
 from analytics_assets.ingest.window import Window
 
 LEDGER = "_analytics_windows"
@@ -152,6 +153,9 @@ def ledger_row(report: WindowReport, outcome: str, reason: str | None = None) ->
 def close_row(client: SqlClientBase[Any], report: WindowReport, outcome: str, reason: str | None = None) -> None:
     """Write into the window's row what is known only when the window is done."""
     figures = _closing_figures(report, outcome, reason)
+    if isinstance(client, LakeSqlClient):
+        client.update_row(LEDGER, report.id, figures)
+        return
     assignments = ", ".join(f"{name} = %s" for name in figures)
     client.execute_sql(f"UPDATE {LEDGER} SET {assignments} WHERE id = %s", *figures.values(), report.id)
 

@@ -1,6 +1,8 @@
 """How the rows of a load get into the table: the newer state of a row wins, whichever is loaded last."""
 
+import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from dlt.common.schema.typing import C_DLT_ID, TWriteDispositionConfig
 
@@ -61,3 +63,27 @@ def pairs_of(merge_key: Sequence[str], held: str, came: str, restated_by: str | 
         f"FROM (SELECT {chosen}, {numbered} FROM {came}) AS came "
         f"LEFT JOIN {held} AS held ON {same} WHERE came.nth = 1 AND CASE {is_newer} END = 0"
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Newest:
+    """How rows get into a Delta table: of two states of a row the newer one is kept."""
+
+    key: Sequence[str]
+    """Columns that tell rows apart."""
+    restated_by: str | None = None
+    """Column that says how new a state is; ``None``, or where it says nothing: when the row was read."""
+    gone_before: dt.datetime | None = None
+    """Rows that were read before it and have not come again are deleted; ``None`` where a window was read."""
+
+    @property
+    def same(self) -> str:
+        """The condition that two rows are one."""
+        return " AND ".join(f'target."{name}" = source."{name}"' for name in self.key)
+
+    def gone(self, moment: str, row: str = "") -> str:
+        """Return the condition on rows that are gone; ``moment`` is a format for the moment in a kind of SQL."""
+        if self.gone_before is None:
+            return "FALSE"
+        read_at = row + READ_AT.name
+        return f"({read_at} IS NULL OR {read_at} < {moment.format(self.gone_before.astimezone(dt.UTC).isoformat())})"

@@ -62,13 +62,13 @@ def move(source: Warehouse, target: Warehouse, settings: Settings, log: logging.
     """
     patience = _PATIENCE_SECONDS
     with source.writer(patience=patience), source.job_client() as there, target.writer(patience=patience):
-        if there is None:
-            raise AssertionError(source.kind)
+        if not isinstance(there, SqlJobClientBase):
+            raise TypeError(source.kind)
         held = _held(there, source, settings)
         target.learn(held.schema)
         with target.job_client(held.schema.name) as here:
-            if here is None:
-                raise AssertionError(target.kind)
+            if not isinstance(here, SqlJobClientBase):
+                raise TypeError(target.kind)
             client, moved = here.sql_client, Moved(left=held.left)
             with client.begin_transaction():
                 _refuse_tables(client, target, settings)

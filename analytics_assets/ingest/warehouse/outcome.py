@@ -14,6 +14,7 @@ from analytics_assets.ingest.cancelling import cancelled, is_cancelled, settling
 from analytics_assets.ingest.errors import TooMuchError, explain
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.warehouse.destination import SCHEMA
+from analytics_assets.ingest.warehouse.lake import as_delta
 from analytics_assets.ingest.warehouse.layout_version import NewerLayoutError, carry_layout
 from analytics_assets.ingest.warehouse.ledger import LEDGER, LEDGER_COLUMNS, close_row, has_row, ledger_row
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
@@ -74,6 +75,8 @@ def record_failure(
                 row = ledger_row(report, outcome, reason)
                 ledger = dlt.resource([row], name=LEDGER, columns=LEDGER_COLUMNS)
                 carry_layout([ledger])
+                if warehouse.is_lake:
+                    as_delta([ledger])
                 # a source, since of a resource alone that is the first dlt names the schema after the pipeline
                 Pipeline.run(pipeline, DltSource(Schema(SCHEMA), SCHEMA, [ledger]))
     except Exception as failure:

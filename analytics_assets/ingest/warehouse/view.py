@@ -11,6 +11,7 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.ingest.warehouse.destination import HAS_LOCK, SCHEMA
+from analytics_assets.ingest.warehouse.lake import LakeSqlClient
 
 _COLUMNS = {
     "duckdb": "SELECT held.table_name, held.column_name, held.data_type FROM duckdb_columns() AS held "
@@ -35,6 +36,8 @@ _DATA_TYPES = {
 
 def kind_of(client: SqlClientBase[Any]) -> str | None:
     """Return ``duckdb`` or ``postgres``; ``None`` for a client of any other destination."""
+    if isinstance(client, LakeSqlClient):
+        return None
     dialect = str(client.capabilities.sqlglot_dialect)
     return dialect if dialect in HAS_LOCK else None
 

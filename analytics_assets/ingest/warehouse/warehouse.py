@@ -4,9 +4,10 @@ import contextlib
 import datetime as dt
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from dlt.common.schema import Schema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
@@ -18,8 +19,12 @@ from analytics_assets.ingest.endpoint import READ_AT
 from analytics_assets.ingest.errors import ApiError
 from analytics_assets.ingest.report import WindowReport
 from analytics_assets.ingest.warehouse.destination import HAS_LOCK, SCHEMA
+from analytics_assets.ingest.warehouse.lake import LAKE, LakeClient, LakeSqlClient, keys_of
 from analytics_assets.ingest.warehouse.layout_version import refuse_newer, stored_schema
 from analytics_assets.ingest.warehouse.writer import TABLES, duckdb_writer, postgres_writer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _REFRESH = "_analytics_refresh"
 # What they are called, and which is there. A DuckDB file also has a version, which older libraries may not read.
@@ -41,6 +46,7 @@ class Warehouse:
         self._pipeline = pipeline
         self._log = log
         self._database: str | None = None
+        self._keys: pa.Table | None = None
 
     @property
     def kind(self) -> str:
@@ -53,10 +59,20 @@ class Warehouse:
         return self.kind in HAS_LOCK
 
     @property
+    def is_lake(self) -> bool:
+        """Whether its tables are files, that SQL reads and does not change."""
+        return self.kind == LAKE
+
+    @property
     def database(self) -> str:
-        """The database that the dataset is in: a DuckDB file's path, a PostgreSQL database's name."""
+        """What the dataset is in: a DuckDB file's path, a PostgreSQL database's name, the name of a lake's folder."""
         if self._database is None:
-            credentials = getattr(self._pipeline.destination_client().config, "credentials", None)
+            config = self._pipeline.destination_client().config
+            credentials = getattr(config, "credentials", None)
+            if self.is_lake:
+                place = urlsplit(str(getattr(config, "bucket_url", "")))
+                self._database = Path(unquote(place.path)).name or place.hostname or self.kind
+                return self._database
             self._database = str(getattr(credentials, "database", None) or self.kind)
         return self._database
 
@@ -104,10 +120,10 @@ class Warehouse:
         return self._pipeline.sql_client()
 
     @contextlib.contextmanager
-    def job_client(self, schema: str = "") -> Iterator[SqlJobClientBase | None]:
-        """Give dlt's client for the tables of a schema, or of any; ``None`` where the destination is no database."""
+    def job_client(self, schema: str = "") -> Iterator[SqlJobClientBase | LakeClient | None]:
+        """Give dlt's client for the tables of a schema, or of any; ``None`` where it is neither database nor lake."""
         with self._pipeline.destination_client(schema) as client:
-            yield client if isinstance(client, SqlJobClientBase) else None
+            yield client if isinstance(client, SqlJobClientBase | LakeClient) else None
 
     def learn(self, schema: Schema) -> None:
         """Have ``job_client`` know the tables of a schema."""
@@ -123,13 +139,10 @@ class Warehouse:
             if job_client is None:
                 return None
             client = job_client.sql_client
-            self.drop_staging(client)
-            with client.with_staging_dataset():
-                client.create_dataset()
-                client.drop_dataset()
-            for table in tables:
-                with contextlib.suppress(DatabaseUndefinedRelation):
-                    client.execute_sql(f"DELETE FROM {self.dataset}.{table} WHERE 1 = 0")
+            if isinstance(job_client, LakeClient):
+                job_client.try_writing()
+            else:
+                self._try_changing(client, tables)
             if held := stored_schema(job_client, SCHEMA):
                 refuse_newer(held)
             if self.kind not in _VERSIONS:
@@ -137,8 +150,19 @@ class Warehouse:
             [found] = client.execute_sql(_VERSIONS[self.kind]) or [("",)]
         return " ".join(map(str, found))
 
+    def _try_changing(self, client: SqlClientBase[Any], tables: Iterable[str]) -> None:
+        self.drop_staging(client)
+        with client.with_staging_dataset():
+            client.create_dataset()
+            client.drop_dataset()
+        for table in tables:
+            with contextlib.suppress(DatabaseUndefinedRelation):
+                client.execute_sql(f"DELETE FROM {self.dataset}.{table} WHERE 1 = 0")
+
     def drop_staging(self, client: SqlClientBase[Any]) -> None:
-        """Drop the dataset that rows are staged in."""
+        """Drop the dataset that rows are staged in; a lake has none."""
+        if self.is_lake:
+            return
         with client.with_staging_dataset():
             if client.has_dataset():
                 client.drop_dataset()
@@ -166,6 +190,11 @@ class Warehouse:
         """Delete the rows of a table that are gone."""
         client.execute_sql(f"DELETE FROM {self.dataset}.{table} WHERE {self.gone}")
 
+    def note_keys(self, paths: Sequence[str], merge_key: Sequence[str]) -> None:
+        """Note which rows are about to be loaded into a lake, where there is no dataset that they are merged from."""
+        if self.is_lake:
+            self._keys = keys_of(paths, merge_key)
+
     def has_rows_of(self, table: str, load_id: str) -> bool:
         """Say whether a table has got any row from that load."""
         query = f"SELECT 1 FROM {self.dataset}.{table} WHERE _dlt_load_id = %s LIMIT 1"
@@ -190,6 +219,8 @@ class Warehouse:
         [(loaded,)] = client.execute_sql(f"SELECT COUNT(*) FROM ({query}) AS loaded", load_id) or [(0,)]
         if loaded == kept:
             return int(loaded)
+        if isinstance(client, LakeSqlClient):
+            client.stage(self.staging, report.endpoint, self._keys)
         figures = client.execute_sql(
             f"SELECT COUNT(*), COUNT(held.{keys[0]}) "
             f"FROM (SELECT DISTINCT {', '.join(keys)} FROM {self.staging}.{report.endpoint}) AS came "
