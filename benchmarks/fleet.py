@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--days-per-run", type=int, default=31)
     parser.add_argument("--latency", type=float, default=0.05, help="seconds that each answer takes")
+    parser.add_argument("--page-size", type=int, default=100, help="rows that a request asks for")
     parser.add_argument("--rate", type=float, help="requests per second of all workers together")
     parser.add_argument("--in-flight", type=int, default=16, help="max_concurrent_requests of a run")
     arguments = parser.parse_args()
@@ -75,6 +76,7 @@ def measured(workers: int, arguments: argparse.Namespace) -> dict[str, Any]:
                 "ANALYTICS_API__BASE_URL": sandbox.url,
                 "ANALYTICS_API__BACKFILL_DAYS": str(arguments.days_per_run),
                 "ANALYTICS_API__MAX_CONCURRENT_REQUESTS": str(arguments.in_flight),
+                "ANALYTICS_API__PAGE_SIZE": str(arguments.page_size),
             }
             if arguments.rate:
                 environment["ANALYTICS_API__MAX_REQUESTS_PER_SECOND"] = str(arguments.rate)
