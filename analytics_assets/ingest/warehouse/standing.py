@@ -17,6 +17,8 @@ from analytics_assets.ingest.warehouse.view import Tables
 from analytics_assets.ingest.window import Window, midnight
 
 DAYS = 30
+COUNTED = 10_000_000
+"""PostgreSQL counts no table of more rows, but says about how many there are."""
 _DAY = dt.timedelta(days=1)
 
 
@@ -43,7 +45,7 @@ class Standing:
     """How an endpoint stands; days are those of the setting ``timezone``."""
 
     rows: int = 0
-    """Rows in the table."""
+    """Rows in the table; of more than ten million on PostgreSQL about that many."""
     next_expiry: dt.datetime | None = None
     """When the API stops returning the first of the rows that it still returns; ``None`` where it returns all."""
     last_proven: dt.date | None = None
@@ -80,13 +82,22 @@ def _held(tables: Tables, endpoint: Endpoint, now: dt.datetime, span: Window) ->
     """Return what the table says; that is nothing where there is none yet."""
     table = tables.table(endpoint.name)
     expires = tables.column(endpoint.expires_by) if endpoint.expires_by else "NULL"
-    rows, next_expiry = f"SELECT COUNT(*) FROM {table}", f"SELECT MIN({expires}) FROM {table} WHERE {expires} > %s"
+    rows, next_expiry = _count(tables, table), f"SELECT MIN({expires}) FROM {table} WHERE {expires} > %s"
     try:
         [(count, soonest)] = tables.client.execute_sql(f"SELECT ({rows}), ({next_expiry})", now) or [(0, None)]
         rows_by_day, measured = _by_day(tables, endpoint, span)
     except DatabaseUndefinedRelation:
         return Standing()
     return Standing(rows=int(count), next_expiry=soonest, rows_by_day=rows_by_day, measured=measured)
+
+
+def _count(tables: Tables, table: str) -> str:
+    """Return the query for a table's rows; PostgreSQL reads them all to count them, so of many it is asked how many."""
+    count = f"SELECT COUNT(*) FROM {table}"
+    if tables.kind != "postgres":
+        return count
+    estimate = f"(SELECT reltuples FROM pg_class WHERE oid = {tables.text(table)}::regclass)"
+    return f"SELECT CASE WHEN {estimate} < {COUNTED} THEN ({count}) ELSE {estimate} END"
 
 
 def _by_day(
