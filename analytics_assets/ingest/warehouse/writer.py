@@ -98,7 +98,7 @@ def _wait(acquired: Callable[[], bool], what_for: str, patience: float, log: log
             logged = time.monotonic()
             log.info("waiting for %s, %.0f s so far", what_for, logged - began)
     if time.monotonic() - began > _POLL_SECONDS:
-        log.debug("waited %.1f s for %s", time.monotonic() - began, what_for)
+        log.info("waited %.1f s for %s", time.monotonic() - began, what_for)
 
 
 def _acquired(lock: filelock.BaseFileLock) -> bool:
