@@ -12,28 +12,22 @@ import json
 import os
 import re
 import secrets
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import kombu
-import psycopg2
 
 from analytics_assets.ingest.settings import Settings
 from analytics_assets.sandbox.app import Sandbox
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.server import SandboxServer
 from analytics_assets.sandbox.shape import Shape
+from analytics_assets_tests.cluster.fleet import ROOT, Fleet, FleetError, cluster
+from analytics_assets_tests.warehouses import Postgres
 
-_ROOT = Path(__file__).parents[1]
 _POSTGRES = "postgresql://postgres:unused@127.0.0.1:5432/test"
 _RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
 _LAUNCH = """mutation ($it: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $it) {
@@ -58,10 +52,11 @@ def main() -> None:
 
 def measured(workers: int, arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the backfill with so many workers."""
-    server, name = os.environ.get("ANALYTICS_TEST_POSTGRES", _POSTGRES), f"analytics_bench_{secrets.token_hex(4)}"
+    server = Postgres(os.environ.get("ANALYTICS_TEST_POSTGRES", _POSTGRES))
     broker = os.environ.get("ANALYTICS_TEST_RABBITMQ", _RABBITMQ)
-    address = urlsplit(server)._replace(path=f"/{name}").geturl()
-    execute(server, f"CREATE DATABASE {name}")
+    name = f"analytics_bench_{secrets.token_hex(4)}"
+    address = urlsplit(server.url)._replace(path=f"/{name}").geturl()
+    server.execute(f"CREATE DATABASE {name}")
     try:
         with tempfile.TemporaryDirectory() as folder, SandboxServer(slow(arguments.latency)) as sandbox:
             environment = {
@@ -89,7 +84,7 @@ def measured(workers: int, arguments: argparse.Namespace) -> dict[str, Any]:
         totals = {endpoint.name: count(address, endpoint.name) for endpoint in Settings().resolved_endpoints}
         return {**found, "rows": totals, "requests": len(sandbox.sandbox.requests)}
     finally:
-        execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
         with kombu.Connection(broker) as connection, connection.channel() as channel:
             channel.queue_delete(name)
 
@@ -103,7 +98,7 @@ def budget(times: list[float], rate: float) -> dict[str, float]:
 
 def waited(address: str) -> float:
     """Return how long runs have waited for another one to finish writing, by their own logs."""
-    lines = execute(address, "SELECT event FROM event_logs WHERE event LIKE '%waited % s for another run%'")
+    lines = Postgres(address).execute("SELECT event FROM event_logs WHERE event LIKE '%waited % s for another run%'")
     return round(sum(float(re.findall(r"waited ([\d.]+) s for another run", text)[0]) for (text,) in lines), 1)
 
 
@@ -114,40 +109,24 @@ def slow(seconds: float) -> Sandbox:
 
 def backfill(folder: Path, environment: dict[str, str], days: int) -> dict[str, Any]:
     """Start the fleet, launch the backfill, and wait until its runs have ended."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     for name in (".dlt", "deploy", "dagster.yaml"):
-        (folder / name).symlink_to(_ROOT / name)
-    log = folder / "cluster.log"
-    with log.open("w") as written:
-        fleet = subprocess.Popen(
-            [sys.executable, "-m", "analytics_assets.commands.cluster"],
-            cwd=folder,
-            env={**os.environ, **environment, "PORT": str(port), "PYTHONPATH": str(_ROOT)},
-            stdout=written,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        while "Ready:" not in log.read_text():
-            if fleet.poll() is not None:
-                sys.exit(log.read_text())
-            time.sleep(0.2)
-        return until_done(port, days)
-    finally:
-        fleet.send_signal(signal.SIGINT)
-        fleet.wait(60)
+        (folder / name).symlink_to(ROOT / name)
+    with cluster(folder, environment) as fleet:
+        fleet.wait_until_served()
+        return until_done(fleet, days)
 
 
-def until_done(port: int, days: int) -> dict[str, Any]:
+def until_done(fleet: Fleet, days: int) -> dict[str, Any]:
     """Launch it, and return the seconds from the start of its first run until the end of its last."""
     first = Settings().start_date
     keys = [str(first.fromordinal(first.toordinal() + day)) for day in range(days)]
     assets = [{"path": [endpoint.name]} for endpoint in Settings().resolved_endpoints]
-    answer = ask(port, _LAUNCH, it={"assetSelection": assets, "partitionNames": keys})
+    answer = fleet.ask(_LAUNCH, it={"assetSelection": assets, "partitionNames": keys})
     if answer["launchPartitionBackfill"]["__typename"] != "LaunchBackfillSuccess":
-        sys.exit(str(answer))
+        raise FleetError(str(answer))
     while True:
-        runs = ask(port, _RUNS)["runsOrError"]["results"]
+        fleet.check()
+        runs = fleet.ask(_RUNS)["runsOrError"]["results"]
         if runs and all(run["status"] in {"SUCCESS", "FAILURE", "CANCELED"} for run in runs):
             break
         time.sleep(0.5)
@@ -157,29 +136,9 @@ def until_done(port: int, days: int) -> dict[str, Any]:
     return {"seconds": round(seconds, 1), "run_seconds": round(busy, 1), "runs": len(runs), "failed": failed}
 
 
-def ask(port: int, query: str, **variables: object) -> Any:  # noqa: ANN401 - JSON
-    """Ask the webserver."""
-    body = json.dumps({"query": query, "variables": variables}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - ours
-        found = json.loads(answer.read())
-    if "errors" in found:
-        sys.exit(str(found))
-    return found["data"]
-
-
-def execute(address: str, sql: str) -> list[tuple[Any, ...]]:
-    """Run a statement."""
-    with closing(psycopg2.connect(address)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            return list(cursor.fetchall()) if cursor.description else []
-
-
 def count(address: str, table: str) -> list[int]:
     """Return how many rows a table has, and how many ids."""
-    return list(execute(address, f"SELECT count(*), count(DISTINCT id) FROM analytics.{table}")[0])  # noqa: S608 - ours
+    return list(Postgres(address).execute(f"SELECT count(*), count(DISTINCT id) FROM analytics.{table}")[0])  # noqa: S608 - ours
 
 
 if __name__ == "__main__":

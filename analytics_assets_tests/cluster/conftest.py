@@ -1,94 +1,22 @@
 """A fleet: ``make cluster`` in the test's folder, with a database and a queue of its own."""
 
 import contextlib
-import json
 import os
 import secrets
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import kombu
 import pytest
 
+from analytics_assets_tests.cluster.fleet import ROOT, Fleet, cluster
 from analytics_assets_tests.project import Project
 from analytics_assets_tests.warehouses import Postgres, new_database
 
-ROOT = Path(__file__).parents[2]
-START_SECONDS = 180
 _BROKER = "amqp://guest:guest@127.0.0.1:5672//"
-_LAUNCH = """mutation ($runs: [ExecutionParams!]!) { launchMultipleRuns(executionParamsList: $runs) {
-  ... on LaunchMultipleRunsResult { launchMultipleRunsResult { __typename ... on PythonError { message } } }
-  ... on PythonError { message } } }"""
-_RUNS = """{ runsOrError(limit: 200) { ... on Runs { results { runId status tags { key value } } } } }"""
-_JOB = {
-    "repositoryLocationName": "analytics_assets.definitions",
-    "repositoryName": "__repository__",
-    "jobName": "load_all",
-}
-
-
-class Fleet:
-    """``make cluster``, running."""
-
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path, database: Postgres) -> None:
-        self.process = process
-        self.log = log
-        self.database = database
-        self._url = f"http://127.0.0.1:{port}/graphql"
-
-    @property
-    def said(self) -> str:
-        """What all its processes have written."""
-        return self.log.read_text()
-
-    def ask(self, query: str, **variables: object) -> Any:  # noqa: ANN401 - JSON
-        """Ask the webserver."""
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(self._url, body, {"Content-Type": "application/json"})  # noqa: S310 - ours
-        with urllib.request.urlopen(request, timeout=90) as answer:  # noqa: S310 - ours
-            found = json.loads(answer.read())
-        assert "errors" not in found, found
-        return found["data"]
-
-    def launch(self, *days: str) -> None:
-        """Put a run of all endpoints for each day into the queue, as the UI does."""
-        runs = [
-            {
-                "selector": _JOB,
-                "runConfigData": {},
-                "executionMetadata": {"tags": [{"key": "dagster/partition", "value": day}]},
-            }
-            for day in days
-        ]
-        results = self.ask(_LAUNCH, runs=runs)["launchMultipleRuns"]["launchMultipleRunsResult"]
-        assert [result["__typename"] for result in results] == ["LaunchRunSuccess"] * len(days), results
-
-    def runs(self) -> list[dict[str, Any]]:
-        """Return id, status and tags of each run, the newest first."""
-        runs: list[dict[str, Any]] = self.ask(_RUNS)["runsOrError"]["results"]
-        return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in runs]
-
-    def until(self, what: Callable[[], object], seconds: float) -> None:
-        """Wait for it."""
-        end = time.monotonic() + seconds
-        while not what():
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < end, f"{[(run['status'], run['tags']) for run in self.runs()]}\n{self.said}"
-            time.sleep(0.2)
-
-    def processes(self, module: str) -> list[int]:
-        """Return the process ids of those that it has started with that module."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(pid) for pid in children if module in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
 class Wire:
@@ -157,34 +85,12 @@ def database(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post
 @pytest.fixture
 def fleet(project: Project, database: Postgres, queue: str) -> Iterator[Callable[..., Fleet]]:  # noqa: ARG001
     """Return what starts a fleet, which is stopped in the end."""
-    started: list[Fleet] = []
+    with contextlib.ExitStack() as started:
 
-    def start(workers: int) -> Fleet:
-        """Start it and wait until it is served."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        log = project.path / "cluster.log"
-        with log.open("w") as written:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "analytics_assets.commands.cluster"],
-                env={**os.environ, "PORT": str(port), "FLEET": str(workers)},
-                stdout=written,
-                stderr=subprocess.STDOUT,
-            )
-        fleet = Fleet(process, port, log, database)
-        started.append(fleet)
-        end = time.monotonic() + START_SECONDS
-        while "Ready:" not in fleet.said:
-            assert process.poll() is None, fleet.said
-            assert time.monotonic() < end, fleet.said
-            time.sleep(0.1)
-        return fleet
+        def start(workers: int) -> Fleet:
+            """Start it and wait until it is served."""
+            running = started.enter_context(cluster(project.path, {"FLEET": str(workers)}))
+            running.wait_until_served()
+            return running
 
-    yield start
-    for fleet in started:
-        fleet.process.send_signal(signal.SIGINT)
-        try:
-            fleet.process.wait(40)
-        except subprocess.TimeoutExpired:
-            fleet.process.kill()
-            raise
+        yield start

@@ -2,9 +2,13 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
+from pathlib import Path
 
-from analytics_assets.ingest.workdir import working_directory
+import pytest
+
+from analytics_assets.ingest.workdir import has_room, working_directory
 from analytics_assets_tests.concurrency.conftest import working_directories
 from analytics_assets_tests.project import Project
 
@@ -35,3 +39,27 @@ def test_runs_do_not_sweep_up_each_other(project: Project) -> None:
     with working_directory():
         pass
     assert working_directories(project) == []
+
+
+def test_what_a_killed_run_left_is_no_want_of_room(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a disk that is full of it there is room: it is removed. A run that lasts keeps what it has."""
+    usage = shutil.disk_usage
+
+    def full_while_any_is_there(path: Path) -> object:
+        return usage(path)._replace(free=0 if working_directories(project) else 2**30)
+
+    monkeypatch.setattr(shutil, "disk_usage", full_while_any_is_there)
+    assert has_room()
+    killed = multiprocessing.get_context("spawn").Process(target=_be_killed, daemon=True)
+    killed.start()
+    killed.join(60)
+    assert len(working_directories(project)) == 1
+    assert has_room()
+    with working_directory() as directory:
+        assert not has_room()
+        assert directory.exists()
+
+
+def _be_killed() -> None:
+    with working_directory():
+        os.kill(os.getpid(), signal.SIGKILL)
