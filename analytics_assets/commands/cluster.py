@@ -36,7 +36,7 @@ _WORKERS = 2
 _MOST_WORKERS = 99
 _TICK_SECONDS = 0.2
 _PAUSE_SECONDS = 1.0
-# what ends sooner does so because of a mistake, and would again
+# what ends sooner, twice in a row, does so because of a mistake, and would again
 _SHORTEST_SECONDS = 15.0
 _STOP_SECONDS = 15.0
 
@@ -46,7 +46,7 @@ class ClusterError(Exception):
 
 
 class MemberEndedError(Exception):
-    """A process has ended right after its start, and would again."""
+    """A process has ended right after its start, twice, and would again."""
 
 
 @dataclass
@@ -58,6 +58,8 @@ class Member:
     arguments: tuple[str, ...]
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     began: float = 0.0
+    has_failed: bool = False
+    """Whether it has ended right after its start before."""
 
     def start(self) -> None:
         """Start it."""
@@ -65,14 +67,16 @@ class Member:
         self.process = start(self.module, *self.arguments, environment={"WORKER_NAME": self.name})
 
     def look(self) -> None:
-        """Start it again where it has ended; raises ``MemberEndedError`` where that would not help."""
+        """Start it again where it has ended; raises ``MemberEndedError`` where that has not helped."""
         if self.process is None or self.process.poll() is None:
             return
         how = f"{self.name} ended with code {self.process.returncode}"
         # what it has left behind, such as a process that executes a run
         stop([self.process], signal.SIGKILL, 0)
-        if time.monotonic() - self.began < _SHORTEST_SECONDS:
-            raise MemberEndedError(f"{how} right after its start; its own lines above say why")
+        is_early = time.monotonic() - self.began < _SHORTEST_SECONDS
+        if is_early and self.has_failed:
+            raise MemberEndedError(f"{how} right after its start, twice; its own lines above say why")
+        self.has_failed = is_early
         _say(f"{how}, and is started again")
         time.sleep(_PAUSE_SECONDS)
         self.start()

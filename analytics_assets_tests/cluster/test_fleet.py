@@ -30,7 +30,7 @@ DAYS = [f"2025-03-{day:02d}" for day in range(1, 7)]
 def test_a_worker_is_killed(project: Project, fleet: Callable[..., Fleet]) -> None:
     """Two workers share six days; one is killed with -9 in the middle: its run goes on as another, all is there."""
     quicken(project.path)
-    project.serve(shape=Shape(key=KEY), faults=[Fault("latency", seconds=0.05)])
+    project.serve(shape=Shape(key=KEY), faults=[Fault("latency", seconds=0.4)])
     running = fleet(2)
     running.launch(*DAYS)
     running.until(running.succeeded, 120)

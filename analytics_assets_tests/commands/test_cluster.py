@@ -80,14 +80,16 @@ def test_a_database_that_does_not_answer(capsys: pytest.CaptureFixture[str]) -> 
 def test_what_ends_at_once_is_not_started_for_ever(
     project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A worker whose settings are wrong is started once; the others are stopped, and the exit code is 1."""
+    """A worker whose settings are wrong is started twice; the others are stopped, and the exit code is 1."""
     (project.path / "wrong.py").write_text("import sys; sys.exit(3)")
     members = [cluster.Member("worker-1", "wrong", ()), cluster.Member("daemon", "http.server", ("0",))]
     monkeypatch.setenv("PYTHONPATH", f"{project.path}:{_ROOT}")
     monkeypatch.setattr(cluster, "prepared", lambda: members)
     monkeypatch.setattr(cluster, "make_history", lambda: None)
     assert main() == 1
-    assert "Stopped: worker-1 ended with code 3 right after its start" in capfd.readouterr().err
+    out, err = capfd.readouterr()
+    assert out.count("worker-1 ended with code 3, and is started again") == 1
+    assert "Stopped: worker-1 ended with code 3 right after its start, twice" in err
     daemon = members[1].process
     assert daemon is not None
     assert daemon.returncode is not None
