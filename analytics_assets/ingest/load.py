@@ -85,9 +85,9 @@ def load_window(pipeline: WindowPipeline, source: DltSource, reading: Reading) -
                 if not reading.accepts_empty:
                     refuse_sudden_emptiness(pipeline, source, reading)
                 with warehouse.changing():
-                    fits = settle_columns(pipeline, source, reading)
+                    if fits := settle_columns(pipeline, source, reading):
+                        normalize(pipeline, source, reading)
                 if fits:
-                    normalize(pipeline, source, reading)
                     load_id, info = load(pipeline, reading)
                     return close(pipeline, source, reading, load_id), info
             pipeline.log.warning("%s: reading again, for the table got columns meanwhile", reading.endpoint.name)
@@ -175,8 +175,7 @@ def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading
         source.schema = again.clone()
         return False
     if evolution.adds_columns or pipeline.warehouse.kind == "postgres":
-        # Now, since dlt by itself makes no table of a window without rows. On PostgreSQL the writer of another endpoint
-        # may store its schema while rows are loaded here, and what dlt stored then would lack it.
+        # now, since dlt by itself makes no table of a window without rows
         with as_jsonb(schema, name) if pipeline.warehouse.kind == "postgres" else contextlib.nullcontext():
             pipeline.schemas.save_schema(schema)
             pipeline.sync_schema(schema.name)
@@ -193,6 +192,10 @@ def normalize(pipeline: WindowPipeline, source: DltSource, reading: Reading) -> 
     if pipeline.warehouse.kind == "postgres" and formats - {FILE_FORMAT}:
         what = "dlt finds no ADBC driver, and would load CSV, in which '' becomes null"
         raise ApiError("setting", f"setting: PostgreSQL: {what}: install adbc-driver-postgresql")
+    if pipeline.warehouse.kind == "postgres":
+        # While rows are loaded here, the writer of another endpoint may store its columns. What dlt stored then would
+        # lack them; so what it is about to store is stored before others may.
+        pipeline.sync_schema(source.schema.name)
 
 
 def load(pipeline: WindowPipeline, reading: Reading) -> tuple[str, LoadInfo]:
