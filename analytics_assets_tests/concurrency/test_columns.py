@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from analytics_assets.ingest.errors import ApiError
 from analytics_assets_tests.concurrency.loader import Loads
-from analytics_assets_tests.project import DAY, Project, Row, stories
+from analytics_assets_tests.project import DAY, WINDOW, Project, Row, stories
 from analytics_assets_tests.warehouses import Warehouse, contents
 
 OTHER = "2025-03-02"
@@ -41,6 +42,13 @@ def _meet(project: Project, loads: Loads, rows: list[Row], others: list[Row]) ->
     assert started
 
 
+def _stored(warehouse: Warehouse) -> Any:  # noqa: ANN401 - a schema of dlt's
+    """Return the tables of the schema that was stored last."""
+    newest = "WHERE schema_name = 'analytics_api' ORDER BY inserted_at DESC LIMIT 1"
+    [(text,)] = warehouse.execute(f"SELECT schema FROM analytics._dlt_version {newest}")  # noqa: S608 - as above
+    return json.loads(str(text))["tables"]
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_columns_that_another_run_added_meanwhile(
     project: Project, warehouse: Warehouse, loads: Loads, case: str
@@ -56,11 +64,7 @@ def test_columns_that_another_run_added_meanwhile(
     (name, value), *_ = theirs.items()
     assert [held[f"s00{number}"][name] for number in range(3)] == [value] * 3
     # what both know is stored, whoever was last
-    [(text,)] = warehouse.execute(
-        "SELECT schema FROM analytics._dlt_version "
-        "WHERE schema_name = 'analytics_api' ORDER BY inserted_at DESC LIMIT 1"
-    )
-    columns = json.loads(str(text))["tables"]["stories"]["columns"]
+    columns = _stored(warehouse)["stories"]["columns"]
     assert {columns[column]["x-api-field"], columns[name]["x-api-field"]} == {*theirs, *ours}
 
 
@@ -69,3 +73,24 @@ def test_rows_that_another_run_set_aside_meanwhile(project: Project, warehouse: 
     _meet(project, loads, [{**row, "like_count": "many"} for row in stories(2)], stories(3, OTHER))
     assert [row["id"] for row in contents(warehouse, "stories")] == ["s000", "s001", "s002"]
     assert len(contents(warehouse, "stories__rejected")) == 2
+
+
+def test_a_failure_forgets_no_columns(project: Project, warehouse: Warehouse, loads: Loads) -> None:
+    """What a run that fails writes into the ledger undoes nothing that another one has stored meanwhile."""
+    project.serve(rows={"stories": [{**row, "mood": "fine"} for row in stories(3)], "media_insights": stories(3)})
+    project.load(WINDOW, "media_insights")
+    address = project.configured("base_url")
+    emptied = project.serve(rows={})
+
+    def meanwhile(_: object) -> None:
+        emptied.on_request = None
+        project.configure(base_url=address)
+        loads.start(DAY).succeed(20)
+
+    emptied.on_request = meanwhile
+    with pytest.raises(ApiError, match="no rows came for all history"):
+        project.load(None, "media_insights")
+    outcomes = warehouse.execute("SELECT outcome FROM analytics._analytics_windows ORDER BY started_at")
+    assert outcomes == [("loaded",), ("failed",), ("loaded",)]
+    assert _stored(warehouse)["stories"]["columns"]["mood"]["x-api-field"] == "mood"
+    assert warehouse.schemas() == ["analytics"]

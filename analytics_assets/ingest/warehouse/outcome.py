@@ -4,6 +4,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import dlt
 from dlt.common.schema import Schema
@@ -15,7 +16,7 @@ from analytics_assets.ingest.errors import TooMuchError, explain
 from analytics_assets.ingest.report import Reading
 from analytics_assets.ingest.warehouse.destination import SCHEMA
 from analytics_assets.ingest.warehouse.lake import as_delta
-from analytics_assets.ingest.warehouse.layout_version import NewerLayoutError, carry_layout
+from analytics_assets.ingest.warehouse.layout_version import NewerLayoutError, carry_layout, stored_schema
 from analytics_assets.ingest.warehouse.ledger import LEDGER, LEDGER_COLUMNS, close_row, has_row, ledger_row
 from analytics_assets.ingest.warehouse.warehouse import Warehouse
 
@@ -67,21 +68,30 @@ def record_failure(
     try:
         pipeline.abort_packages()
         with warehouse.writer(reading.endpoint.name, patience), warehouse.sql() as client:
-            warehouse.drop_staging(client)
             if has_row(client, report):
                 close_row(client, report, outcome, reason)
-                return
-            with warehouse.changing():
-                row = ledger_row(report, outcome, reason)
-                ledger = dlt.resource([row], name=LEDGER, columns=LEDGER_COLUMNS)
-                carry_layout([ledger])
-                if warehouse.is_lake:
-                    as_delta([ledger])
-                # a source, since of a resource alone that is the first dlt names the schema after the pipeline
-                Pipeline.run(pipeline, DltSource(Schema(SCHEMA), SCHEMA, [ledger]))
+            else:
+                with warehouse.changing():
+                    add_row(pipeline, warehouse, ledger_row(report, outcome, reason))
+            # last, for dlt stages the tables of all that it knows
+            warehouse.drop_staging(client)
     except Exception as failure:
         why = explain(failure)
         if why is None:
             log.exception("the outcome `%s` could not be written to %s", outcome, LEDGER)
         else:
             log.warning("the outcome `%s` could not be written to %s: %s", outcome, LEDGER, why.message)
+
+
+def add_row(pipeline: Pipeline, warehouse: Warehouse, row: dict[str, Any]) -> None:
+    """Add a row to the ledger."""
+    with warehouse.job_client() as client:
+        if client is not None and (stored := stored_schema(client, SCHEMA)):
+            # dlt would store the tables as they were when this load began, without what others have added since
+            pipeline.schemas.save_schema(stored)
+    ledger = dlt.resource([row], name=LEDGER, columns=LEDGER_COLUMNS)
+    carry_layout([ledger])
+    if warehouse.is_lake:
+        as_delta([ledger])
+    # a source, since of a resource alone that is the first dlt names the schema after the pipeline
+    Pipeline.run(pipeline, DltSource(Schema(SCHEMA), SCHEMA, [ledger]))
