@@ -20,8 +20,10 @@ def headline(contents: Contents) -> Headline:
     """Say whether every day of every endpoint is proven, and if not, which are not."""
     calendar = contents.calendar
     first, over = calendar.first, calendar.over
-    if not contents.has_tables or first is None:
+    if not contents.has_tables:
         return Headline("Nothing is loaded yet", is_good=False)
+    if first is None:
+        return Headline(f"No day since {contents.first:%-d %b %Y} is loaded", is_good=False)
     if not over:
         return Headline("Only today is loaded, and it is not over", is_good=False)
     gaps = calendar.gaps()
