@@ -13,13 +13,14 @@ import pytest
 
 from analytics_assets.ingest.api import budget, retries, tokens
 from analytics_assets_tests.project import KEY, Project, reload_settings
-from analytics_assets_tests.warehouses import lake, postgres, postgres_server, warehouse
+from analytics_assets_tests.warehouses import lake, postgres, postgres_server, stand_on, warehouse
 
 __all__ = ["lake", "postgres", "postgres_server", "warehouse"]
 
 # What a shell runs in the background ignores Ctrl-C, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+_IS_ON_POSTGRES = os.environ.get("ANALYTICS_TEST_WAREHOUSE") == "postgres"
 _ROOT = Path(__file__).parents[1]
 _OURS = (
     "ANALYTICS_API__",
@@ -37,10 +38,13 @@ _OURS = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have the longest test begin first: at the end the other workers would have nothing to do but wait for it."""
     items.sort(key=lambda item: "fortnight" not in item.path.parts)
+    for item in items:
+        if _IS_ON_POSTGRES and item.get_closest_marker("duckdb"):
+            item.add_marker(pytest.mark.skip(reason="of a DuckDB file"))
 
 
 @pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Project]:
     """Stand in a fresh copy of the project's settings, with a key, and let no variable of the machine through."""
     for name in [name for name in os.environ if name.startswith(_OURS)]:
         monkeypatch.delenv(name)
@@ -57,6 +61,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     # a process has one token of a client; not all the tests that it runs
     tokens.token_of.cache_clear()
     with ExitStack() as running:
+        if _IS_ON_POSTGRES:
+            stand_on(request.getfixturevalue("postgres_server"), monkeypatch)
         yield Project(tmp_path, monkeypatch, running)
 
 

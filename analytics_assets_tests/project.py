@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
+import psycopg2.errors  # type: ignore[import-untyped]
+import psycopg2.extras  # type: ignore[import-untyped]
 import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs import PluggableRunContext
@@ -163,20 +165,43 @@ class Project:
 
     def table(self, name: str = "stories", order: str = "id") -> list[Row]:
         """Return a table of the warehouse without the columns everywhere; empty where there is no such table."""
-        if not (self.path / "warehouse.duckdb").exists():
-            return []
-        config = {"python_enable_replacements": "false"}
-        with duckdb.connect(str(self.path / "warehouse.duckdb"), read_only=True, config=config) as warehouse:
-            try:
-                found = warehouse.sql(f"SELECT * FROM analytics.{name} ORDER BY {order}")  # noqa: S608
-            except duckdb.CatalogException:
-                return []
-            rows = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
-            return [{name: value for name, value in row.items() if name not in EVERYWHERE} for row in rows]
+        query = f"SELECT * FROM analytics.{name} ORDER BY {order}"  # noqa: S608 - names of the tests
+        is_postgres = os.environ.get("DESTINATION__WAREHOUSE__DESTINATION_TYPE") == "postgres"
+        return [
+            {column: value for column, value in row.items() if column not in EVERYWHERE}
+            for row in (_in_postgres(query) if is_postgres else _in_duckdb(self.path / "warehouse.duckdb", query))
+        ]
 
     def ids(self, name: str = "stories") -> list[str]:
         """Return the ids of a table, in order; twice what stands there twice."""
         return [row["id"] for row in self.table(name)]
+
+
+def _in_duckdb(path: Path, query: str) -> list[Row]:
+    if not path.exists():
+        return []
+    with duckdb.connect(str(path), read_only=True, config={"python_enable_replacements": "false"}) as warehouse:
+        try:
+            found = warehouse.sql(query)
+        except duckdb.CatalogException:
+            return []
+        return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+
+
+def _in_postgres(query: str) -> list[Row]:
+    with (
+        closing(psycopg2.connect(os.environ["DESTINATION__WAREHOUSE__CREDENTIALS"])) as connection,
+        connection.cursor() as cursor,
+    ):
+        # as DuckDB gives it
+        compact = json.JSONEncoder(separators=(",", ":"))
+        psycopg2.extras.register_default_jsonb(cursor, loads=lambda text: compact.encode(json.loads(text)))
+        try:
+            cursor.execute(query)
+        except psycopg2.errors.UndefinedTable:
+            return []
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def reload_settings() -> None:

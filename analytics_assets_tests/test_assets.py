@@ -51,25 +51,7 @@ def test_the_collector_rests_for_a_run_and_no_longer(project: Project) -> None:
     assert gc.get_freeze_count() == 0
 
 
-def test_a_long_range_is_loaded_in_slices_that_stay(project: Project) -> None:
-    """No window is longer than `max_window_days`; the days before a failing slice stay loaded and materialized."""
-    rows = [{"id": f"s{day}", "timestamp": f"2025-03-0{day}T12:00:00Z"} for day in range(1, 6)]
-    sandbox = project.serve(rows={"stories": rows})
-    sandbox.on_request = lambda _: len(sandbox.requests) == 3 and sandbox.faults.append(Fault("no_data"))
-    project.configure(max_window_days=2)
-    instance = project.instance()
-    result = project.materialize(day="2025-03-01", until="2025-03-05", instance=instance)
-    assert [(params["since"][:10], params["until"][:10]) for _, params in asked(sandbox)] == [
-        ("2025-03-01", "2025-03-03"),
-        ("2025-03-03", "2025-03-05"),
-        ("2025-03-05", "2025-03-06"),
-    ]
-    assert not result.success
-    assert project.ids() == ["s1", "s2", "s3", "s4"]
-    made = instance.get_materialized_partitions(dg.AssetKey("stories"))
-    assert sorted(made) == ["2025-03-01", "2025-03-02", "2025-03-03", "2025-03-04"]
-
-
+@pytest.mark.usefixtures("warehouse")
 def test_a_full_refresh_ignores_the_partition(project: Project) -> None:
     """With `sync_mode: FULL_REFRESH` no window is sent, and what was there before is replaced."""
     name = "media_insights"

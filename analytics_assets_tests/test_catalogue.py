@@ -4,6 +4,7 @@ import datetime as dt
 
 import dagster as dg
 import duckdb
+import pytest
 
 from analytics_assets.build import build_definitions
 from analytics_assets.catalogue import as_markdown
@@ -52,6 +53,7 @@ def test_the_numbers_that_changed_come_second(project: Project) -> None:
     assert made.metadata["restated"].value == 3
 
 
+@pytest.mark.duckdb
 def test_the_table_that_is_named_exists(project: Project) -> None:
     """`dagster/table_name` can be selected from in the file that `destination` names."""
     project.serve(rows={"stories": stories(3)})

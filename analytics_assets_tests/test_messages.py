@@ -68,6 +68,7 @@ def test_a_setting(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     assert as_documented(message_of(project.materialize())) == documented("setting")
 
 
+@pytest.mark.duckdb
 def test_a_file_that_is_held(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another program has the DuckDB file open."""
     project.serve(rows={"stories": stories(3)})

@@ -70,6 +70,7 @@ def test_slices_stay_loaded_when_a_later_one_fails(project: Project) -> None:
     assert materialized(instance) == {f"2025-03-0{day}" for day in range(1, 5)}
 
 
+@pytest.mark.usefixtures("warehouse")
 def test_a_retry_goes_on_from_the_slice_that_failed(project: Project) -> None:
     """The step's retry asks for no window a second time but the one that failed."""
     sandbox = project.serve(rows={"stories": one_story_a_day(7)})

@@ -115,11 +115,16 @@ def postgres_server() -> Iterator[Postgres]:
 @pytest.fixture
 def postgres(postgres_server: Postgres, project: Project, monkeypatch: pytest.MonkeyPatch) -> Postgres:  # noqa: ARG001
     """Make an empty PostgreSQL database the warehouse."""
-    for schema in postgres_server.schemas():
-        postgres_server.execute(f"DROP SCHEMA {schema} CASCADE")
-    monkeypatch.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres")
-    monkeypatch.setenv("DESTINATION__WAREHOUSE__CREDENTIALS", postgres_server.url)
+    stand_on(postgres_server, monkeypatch)
     return postgres_server
+
+
+def stand_on(database: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty a database, and make it the warehouse."""
+    for schema in database.schemas():
+        database.execute(f"DROP SCHEMA {schema} CASCADE")
+    monkeypatch.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "postgres")
+    monkeypatch.setenv("DESTINATION__WAREHOUSE__CREDENTIALS", database.url)
 
 
 @pytest.fixture
@@ -130,7 +135,12 @@ def lake(project: Project, monkeypatch: pytest.MonkeyPatch) -> Lake:
     return Lake()
 
 
-@pytest.fixture(params=["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(
+    params=[
+        pytest.param("duckdb", marks=pytest.mark.duckdb),
+        pytest.param("postgres", marks=pytest.mark.postgres),
+    ]
+)
 def warehouse(request: pytest.FixtureRequest, project: Project) -> Warehouse:
     """Return each of the two warehouses in turn."""
     return Duckdb(project) if request.param == "duckdb" else request.getfixturevalue("postgres")

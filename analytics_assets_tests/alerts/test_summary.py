@@ -122,6 +122,7 @@ def test_before_the_first_day_is_over_no_window_is_due(project: Project, watch: 
     assert receiver.texts == ["No window is due yet: the first day is 2025-03-05."]
 
 
+@pytest.mark.duckdb
 def test_while_the_warehouse_is_busy_it_waits_and_then_says_so(
     project: Project, watch: Watch, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

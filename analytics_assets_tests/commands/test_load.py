@@ -15,7 +15,8 @@ from analytics_assets.commands.load import main
 from analytics_assets.ingest.endpoints import ENDPOINTS
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.commands.conftest import Make
-from analytics_assets_tests.project import KEY_FORMS, WINDOW, Project, stories
+from analytics_assets_tests.project import DAY, KEY_FORMS, WINDOW, Project, stories
+from analytics_assets_tests.warehouses import Duckdb, Warehouse
 
 NAMES = [endpoint.name for endpoint in ENDPOINTS]
 
@@ -59,9 +60,9 @@ def test_a_range_is_a_line_for_each_window_and_a_table(project: Project, make: M
 
 
 def test_a_full_refresh_says_what_it_does(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    project: Project, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It replaces the tables, says so first, and at the end how many rows the API no longer had."""
+    """It replaces the tables, says so first, and at the end what they hold and how many rows the API no longer had."""
     rows = stories(3)
     sandbox = project.serve(rows={"media_insights": rows})
     project.configure(start_date="2026-11-01")
@@ -70,11 +71,11 @@ def test_a_full_refresh_says_what_it_does(
     assert typed(monkeypatch, FULL="1") == 0
     output = capfd.readouterr()
     address = project.configured("base_url")
-    first, *_, last = output.out.strip().splitlines()
-    assert (
-        first
-        == f"Loading all history, which replaces the tables (what expires stays), from {address} into warehouse.duckdb"
-    )
+    first, *lines, last = output.out.strip().splitlines()
+    place = "warehouse.duckdb" if isinstance(warehouse, Duckdb) else f"postgres {warehouse.url.rpartition('/')[2]}"
+    assert first == f"Loading all history, which replaces the tables (what expires stays), from {address} into {place}"
+    table = [line.split() for line in lines if line.split()[:1] == ["media_insights"]]
+    assert table == [["media_insights", "2", "-1", "1", DAY, DAY]]
     assert last == "1 row is gone: the API no longer has them"
     assert output.err == ""
     assert project.ids("media_insights") == ["s000", "s001"]

@@ -111,6 +111,7 @@ def test_while_another_run_writes(
     assert warehouse.execute(f"SELECT outcome, run_id FROM analytics.{LEDGER}") == [("loaded", str(told.pid))]  # noqa: S608
 
 
+@pytest.mark.duckdb
 def test_while_another_program_reads(project: Project, loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that has the DuckDB file open is not waited for either, until it lets go of it in time."""
     project.serve(rows={"stories": stories(3)})

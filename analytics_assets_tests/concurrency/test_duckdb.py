@@ -22,6 +22,8 @@ LOG = logging.getLogger(__name__)
 DAYS = ("2025-03-01", "2025-03-02", "2025-03-03", "2025-03-04")
 READER = """
 import duckdb, sys
+
+pytestmark = pytest.mark.duckdb
 connection = duckdb.connect(sys.argv[1], read_only=True)
 print("open", flush=True)
 sys.stdin.read()

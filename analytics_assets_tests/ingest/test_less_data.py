@@ -152,6 +152,7 @@ def test_what_worked_is_forgotten(project: Project, monkeypatch: pytest.MonkeyPa
     assert (report.portion.noted(), str(report.portion)) == (None, "")
 
 
+@pytest.mark.duckdb
 def test_a_ledger_from_before(project: Project) -> None:
     """A warehouse whose ledger knows nothing of page sizes is read, and gets the columns."""
     sandbox = _serve(project)

@@ -12,6 +12,7 @@ from analytics_assets.ingest.opening import open_warehouse
 from analytics_assets.ingest.window import Window
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets_tests.project import Project, Row, stories
+from analytics_assets_tests.warehouses import Warehouse, change
 
 NAMES = tuple(endpoint.name for endpoint in ENDPOINTS)
 MARCH_1, MARCH_4 = dt.datetime(2025, 3, 1, tzinfo=dt.UTC), dt.datetime(2025, 3, 4, tzinfo=dt.UTC)
@@ -23,6 +24,7 @@ def _tables(project: Project) -> dict[str, list[Row]]:
     return {name: project.table(name) for name in NAMES}
 
 
+@pytest.mark.duckdb
 def test_a_range_holds_what_its_days_hold(project: Project) -> None:
     """A backfill of three days in one run leaves the same tables as three runs of a day, for all four endpoints."""
     project.serve(now=lambda: dt.datetime(2025, 4, 1, tzinfo=dt.UTC))
@@ -61,17 +63,19 @@ def test_a_full_refresh_that_fails_half_way_leaves_the_table_whole(project: Proj
 
 
 @pytest.mark.parametrize("window", [None, DAYS[0]], ids=["full refresh", "window"])
-def test_a_load_that_fails_in_the_warehouse_leaves_the_table_whole(project: Project, window: Window | None) -> None:
+def test_a_load_that_fails_in_the_warehouse_leaves_the_table_whole(
+    project: Project, warehouse: Warehouse, window: Window | None
+) -> None:
     """A warehouse that refuses the rows after they were read keeps the ones it has."""
     sandbox = project.serve(rows={"stories": stories(3)})
     project.load(window)
-    with duckdb.connect(str(project.path / "warehouse.duckdb")) as warehouse:
-        warehouse.execute("CREATE UNIQUE INDEX one_each ON analytics.stories (like_count)")
+    change(warehouse, "CREATE UNIQUE INDEX one_each ON analytics.stories (like_count)")
     before = project.table()
     sandbox.rows["stories"] = [{**row, "like_count": 99} for row in stories(5)]
     with pytest.raises(Exception, match="duplicate key"):
         project.load(window)
     assert project.table() == before
+    assert warehouse.schemas() == ["analytics"]
 
 
 def test_an_empty_window_succeeds_and_says_why(project: Project) -> None:
@@ -83,6 +87,7 @@ def test_an_empty_window_succeeds_and_says_why(project: Project) -> None:
     assert project.ids() == ["s000", "s001"]
 
 
+@pytest.mark.duckdb
 def test_a_first_load_that_is_empty_makes_the_table(project: Project) -> None:
     """The table and its declared columns exist even when nothing has come yet."""
     project.serve(rows={})
@@ -96,6 +101,7 @@ def test_a_first_load_that_is_empty_makes_the_table(project: Project) -> None:
     assert declared <= {name for (name,) in columns}
 
 
+@pytest.mark.duckdb
 def test_runs_leave_no_staging_behind(project: Project) -> None:
     """A run's staging dataset is its own and is gone when it ends."""
     project.serve(rows={"stories": stories(2)})

@@ -22,6 +22,8 @@ from analytics_assets_tests.project import Project, Row
 from analytics_assets_tests.releases.make_first import DAYS, rows
 from analytics_assets_tests.warehouses import Duckdb, Postgres, contents, types
 
+pytestmark = pytest.mark.duckdb
+
 FIRST = Path(__file__).with_name("first.sql")
 NAMES = ("media_insights", "user_insights", "stories", "story_insights")
 # the first version has told dlt of these, rows or not, and a load writes to one only where it sets a row aside

@@ -21,6 +21,8 @@ from analytics_assets_tests.reliability.stage import (
     without_nulls,
 )
 
+pytestmark = pytest.mark.duckdb
+
 # each case once more with columns that nobody declared, on a page in the middle where it strikes there
 _READ = [
     *((case, place, False) for case in CASES for place in case.places if place not in case.loads),

@@ -41,6 +41,8 @@ from analytics_assets_tests.project import KEY, KEY_FORMS, Project, endpoint_of
 from analytics_assets_tests.reliability.matrix import Row, newcomer, undeclared
 from analytics_assets_tests.reliability.stage import Api, load, read
 
+pytestmark = pytest.mark.duckdb
+
 MEDIA = endpoint_of("media_insights")
 _PAGE = 4
 
@@ -356,7 +358,7 @@ GUARDS = [
     Guard("proof of arrival", _rows_lost_on_the_way, Warehouse, "rows_found", lambda *_: 0),
     Guard("newer states", _an_older_state_comes_later, loading, "say_how_to_merge", _NOTHING),
     Guard("newest of a load", _two_states_in_one_load, loading, "say_how_to_merge", _NOTHING),
-    Guard("one writer", _somebody_else_is_writing, Warehouse, "writer", lambda _: contextlib.nullcontext()),
+    Guard("one writer", _somebody_else_is_writing, Warehouse, "writer", lambda *_, **__: contextlib.nullcontext()),
     Guard("failures noted", _a_failure_is_written_down, outcome, "record_failure", _NOTHING),
 ]
 

@@ -68,6 +68,7 @@ def test_a_warehouse_that_is_not_asked_has_no_report(monkeypatch: pytest.MonkeyP
     assert _KEY not in build_definitions().resolve_all_asset_keys()
 
 
+@pytest.mark.duckdb
 def test_a_failure_is_one_sentence(project: Project) -> None:
     """A warehouse that cannot be opened is told in words."""
     Path("warehouse.duckdb").write_text("no database")

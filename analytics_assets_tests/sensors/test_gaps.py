@@ -111,6 +111,7 @@ def test_a_run_of_somebody_elses_partitions_is_no_days(ticks: Ticks) -> None:
     assert len(ticks.sensor(GAPS)) == 1
 
 
+@pytest.mark.duckdb
 def test_a_warehouse_that_is_written_is_a_tick_later(
     project: Project, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +128,7 @@ def test_a_warehouse_that_is_written_is_a_tick_later(
         assert len(ticks.schedule("daily_load", MORNING)) == 1
 
 
+@pytest.mark.duckdb
 def test_the_pace_is_looked_up_with_the_same_patience(
     project: Project, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -216,6 +216,7 @@ def test_rows_are_whole_however_they_are_cut(
     assert len(project.ids()) == 100
 
 
+@pytest.mark.duckdb
 def test_row_ids_are_as_dlt_makes_them(project: Project) -> None:
     """Rows that go to the warehouse as tables have ids like those that dlt gives to rows one by one."""
     project.serve(rows={"stories": stories(25)})

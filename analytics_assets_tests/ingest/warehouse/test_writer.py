@@ -13,6 +13,8 @@ from analytics_assets.ingest.warehouse.writer import duckdb_writer
 from analytics_assets_tests.project import Project
 from analytics_assets_tests.warehouses import Postgres
 
+pytestmark = pytest.mark.duckdb
+
 LOG = logging.getLogger(__name__)
 
 
