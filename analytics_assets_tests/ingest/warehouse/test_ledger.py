@@ -41,6 +41,7 @@ def _run(run_id: str, window: Window | None = WINDOW) -> None:
         pipeline.run(source)
 
 
+@pytest.mark.usefixtures("waits")
 def test_any_database_says_what_its_newest_load_has_noted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second load through SQLAlchemy, here into SQLite, begins with the page size that worked in the first."""
     monkeypatch.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "sqlalchemy")
