@@ -77,7 +77,7 @@ def _of_day(counts: Iterable[DayCount], day: dt.date, *, is_over: bool) -> Itera
         return
     lately = {one for one in before if one >= day - _WEEKS}
     for what, there in (("metric", _metric_days(counts)), ("column", _column_days(counts))):
-        for name, days in there.items():
+        for name, days in sorted(there.items()):
             earlier = tuple(sorted(days & before))
             if day in days and not earlier and what == "metric":
                 yield _Change("metric", name, "appeared", day)

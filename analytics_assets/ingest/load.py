@@ -174,7 +174,7 @@ def settle_columns(pipeline: WindowPipeline, source: DltSource, reading: Reading
         pipeline.schemas.save_schema(again)
         source.schema = again.clone()
         return False
-    if evolution.adds_columns or pipeline.warehouse.kind == "postgres":
+    if evolution.adds_columns:
         # now, since dlt by itself makes no table of a window without rows
         with as_jsonb(schema, name) if pipeline.warehouse.kind == "postgres" else contextlib.nullcontext():
             pipeline.schemas.save_schema(schema)

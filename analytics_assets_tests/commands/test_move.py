@@ -156,7 +156,7 @@ def _named(move: Move) -> str:
 def test_a_load_goes_on_where_the_last_one_ended(
     project: Project, move: Move, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It merges, records what it changes, and finds nothing to make: dlt's schema is the one that it knows."""
+    """It merges, records what it changes, and finds no column to make."""
     rows = [dict(row) for row in VALUES]
     _served(project, rows)
     project.load()
@@ -167,7 +167,8 @@ def test_a_load_goes_on_where_the_last_one_ended(
     rows[4]["like_count"] = 77
     project.load()
     assert move.database.execute(COLUMNS) == before
-    assert move.database.execute(versions) == known
+    # one, which says the name of the dataset that PostgreSQL stages stories in
+    assert move.database.execute(versions) == [(known[0][0] + 1,)]
     assert [row["id"] for row in contents(move.database, "stories")] == [row["id"] for row in VALUES]
     changed = contents(move.database, "insight_restatements")
     assert [(row["id"], row["old_value"], row["new_value"]) for row in changed] == [("s004", "4", "77")]

@@ -19,11 +19,12 @@ from analytics_assets_tests.concurrency.loader import HOLD, READER_WAIT, Loads
 from analytics_assets_tests.project import Project, Row, stories
 
 LOG = logging.getLogger(__name__)
+pytestmark = pytest.mark.duckdb
+
 DAYS = ("2025-03-01", "2025-03-02", "2025-03-03", "2025-03-04")
 READER = """
 import duckdb, sys
 
-pytestmark = pytest.mark.duckdb
 connection = duckdb.connect(sys.argv[1], read_only=True)
 print("open", flush=True)
 sys.stdin.read()

@@ -21,7 +21,7 @@ Ask = Callable[..., requests.Response]
 def raw(server: SandboxServer) -> bytes:
     """Ask for a page over a bare socket and return every byte until the server closes; ``timeout`` if it does not."""
     host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(b"GET /v1/stories?api_key=sandbox-key&limit=100&offset=0 HTTP/1.1\r\nHost: x\r\n\r\n")
         received = b""
         while piece := connection.recv(65_536):
@@ -131,7 +131,7 @@ def test_latency(broken: Start, ask: Ask) -> None:
 def test_early_hints(broken: Start) -> None:
     """The forerunner, and then the answer."""
     host, port = broken("early_hints", status=102).url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(
             b"GET /v1/stories?api_key=sandbox-key&limit=9&offset=0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         )
