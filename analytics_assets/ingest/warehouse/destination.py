@@ -34,7 +34,6 @@ HAS_LOCK = frozenset({"duckdb", "postgres"})
 """The kinds of warehouse whose endpoints have one writer at a time, by locks that are released when a process ends."""
 
 
-_LONGEST_NAME = 63  # of PostgreSQL
 _SECTION = ("destination", DESTINATION)
 _NO_WAREHOUSES = {"destination", "dummy"}
 _GIVEN_BY_PIPELINE = {"dataset_name", "local_dir"}
@@ -76,7 +75,7 @@ def open_destination(endpoint: str = "") -> tuple[AnyDestination, str]:
         arguments = destination_arguments()
         if destination_kind() == "postgres" and endpoint:
             # each endpoint has a writer
-            staging = NamingConvention.shorten_identifier(name := f"{staging}_{endpoint}", name, _LONGEST_NAME)
+            staging = postgres_name(f"{staging}_{endpoint}")
     else:
         # No lock keeps two runs apart, and in one staging dataset dlt would merge one run's rows as the other's.
         staging += f"_{uuid.uuid4().hex[:8]}"
@@ -91,6 +90,11 @@ def open_destination(endpoint: str = "") -> tuple[AnyDestination, str]:
         _refuse_patterns(destination)
     opened = resolve_once(destination)
     return as_lake(opened) if destination_kind() == LAKE else opened, staging
+
+
+def postgres_name(name: str) -> str:
+    """Return a name that PostgreSQL takes whole: it cuts those of more than 63 bytes, and two would be one."""
+    return NamingConvention.shorten_identifier(name, name, 63)
 
 
 def open_duckdb_file(path: Path) -> tuple[AnyDestination, str]:

@@ -5,15 +5,14 @@ Made behind a load, where they are missing: the first rows come into a table tha
 
 from collections.abc import Iterator
 
-from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema.typing import C_DLT_LOAD_ID
 
 from analytics_assets.ingest.endpoint import Endpoint
+from analytics_assets.ingest.warehouse.destination import postgres_name
 from analytics_assets.ingest.warehouse.restated import RESTATEMENTS
 from analytics_assets.ingest.warehouse.view import Tables
 
 _HELD = "SELECT indexname FROM pg_indexes WHERE schemaname = %s"
-_LONGEST_NAME = 63
 
 
 def index_tables(tables: Tables, endpoint: Endpoint) -> None:
@@ -49,5 +48,4 @@ def _wanted(endpoint: Endpoint) -> Iterator[tuple[str, str, str]]:
 def _name(table: str, column: str) -> str:
     name = f"{table}_{column}"
     # those of the endpoints' tables must not be called as a table may be
-    name = name if table == RESTATEMENTS else f"{name}_idx"
-    return NamingConvention.shorten_identifier(name, name, _LONGEST_NAME)
+    return postgres_name(name if table == RESTATEMENTS else f"{name}_idx")

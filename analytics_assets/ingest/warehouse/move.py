@@ -81,8 +81,9 @@ def move(source: Warehouse, target: Warehouse, settings: Settings, log: logging.
                     _copy(there.sql_client, client, table, columns)
                     moment = _moment_of(table, columns, settings)
                     moved.tables[table] = _prove(there.sql_client, client, table, columns, moment)
+                tables = Tables(client, settings)
                 for endpoint in settings.resolved_endpoints:
-                    index_tables(Tables(client, settings), endpoint)
+                    index_tables(tables, endpoint)
             make_views(client, settings, log)
     return moved
 
