@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import dagster as dg
 from celery.exceptions import DuplicateTaskNameWarning
+from dagster._core.execution.stats import StepEventStatus
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._serdes import ConfigurableClassData
 from dagster_celery.launcher import CeleryRunLauncher
@@ -76,7 +77,11 @@ class ClusterRunLauncher(CeleryRunLauncher):
         return False
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Say that a run has failed which nobody has held for ``lost_seconds``."""
+        """Say that a run has failed which nobody has held for ``lost_seconds``.
+
+        Where only the run's end was lost, write it down instead: Dagster refuses to retry a run that has no step left,
+        and it would stay failed though all of it is loaded.
+        """
         seen = self.not_held_since
         if RunLock(address_of(self._instance), run.run_id).is_held():
             seen.pop(run.run_id, None)
@@ -86,7 +91,22 @@ class ClusterRunLauncher(CeleryRunLauncher):
             # it may have a new connection in a moment
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         del seen[run.run_id]
+        if _has_done_all(self._instance, run):
+            message = "Its process was lost when all steps had succeeded."
+            event = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name, message=message)
+            self._instance.report_dagster_event(event, run.run_id)
+            return CheckRunHealthResult(WorkerStatus.SUCCESS)
         return CheckRunHealthResult(WorkerStatus.FAILED, f"no process has held the run for {seconds:.0f} s")
+
+
+def _has_done_all(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Say whether a run has not ended, though each of its steps has succeeded."""
+    now = instance.get_run_by_id(run.run_id)
+    if now is None or now.status != dg.DagsterRunStatus.STARTED or now.execution_plan_snapshot_id is None:
+        return False
+    steps = instance.get_execution_plan_snapshot(now.execution_plan_snapshot_id).step_keys_to_execute
+    done = {step.step_key for step in instance.get_run_step_stats(run.run_id) if step.status == StepEventStatus.SUCCESS}
+    return done.issuperset(steps)
 
 
 def _note_absence(error: Exception, seconds: float) -> None:

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -120,6 +121,55 @@ def test_a_run_is_lost_when_nobody_has_held_it_for_long(database: Postgres, monk
         assert not launcher.supports_resume_run
 
 
+@pytest.mark.usefixtures("queue", "database")
+@pytest.mark.parametrize(
+    ("killed_before", "health", "status"),
+    [("job_success", "SUCCESS", "SUCCESS"), ("step_start_event", "FAILED", "STARTED")],
+)
+def test_a_run_that_has_done_all_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, killed_before: str, health: str, status: str
+) -> None:
+    """Its process was killed between its last step and its end: it has succeeded. With a step left it has failed."""
+    monkeypatch.setenv("FLEET", "1")
+    run_id = str(uuid.uuid4())
+    process = _FORK.Process(target=_end_in, args=(killed_before, run_id), daemon=True)
+    process.start()
+    process.join(_SECONDS)
+    assert process.exitcode == -signal.SIGKILL
+    with dg.DagsterInstance.from_config("deploy") as instance:
+        instance.run_launcher.lost_seconds = 0.5
+        [run] = instance.get_runs()
+        assert (run.run_id, run.status.value) == (run_id, "STARTED")
+        assert instance.run_launcher.check_run_worker_health(run).status.value == "RUNNING"
+        time.sleep(0.7)
+        assert instance.run_launcher.check_run_worker_health(run).status.value == health
+        assert [run.status.value for run in instance.get_runs()] == [status]
+
+
+def _end_in(name: str, run_id: str) -> None:
+    """Execute the job, and be killed before that event of the job's or of its second step's."""
+    write = getattr(dg.DagsterEvent, name)
+
+    def killed(context: Any, *more: Any) -> Any:  # noqa: ANN401 - Dagster's
+        if getattr(getattr(context, "step", None), "key", "_second") == "_second":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return write(context, *more)
+
+    setattr(dg.DagsterEvent, name, staticmethod(killed))
+    with dg.DagsterInstance.from_config("deploy") as instance:
+        _job.execute_in_process(instance=instance, run_id=run_id)
+
+
+@dg.op
+def _first() -> int:
+    return 1
+
+
+@dg.op
+def _second(_first: int) -> None:
+    """Do nothing."""
+
+
 @dg.job
 def _job() -> None:
-    """Do nothing."""
+    _second(_first())

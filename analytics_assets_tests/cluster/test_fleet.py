@@ -30,11 +30,14 @@ DAYS = [f"2025-03-{day:02d}" for day in range(1, 7)]
 def test_a_worker_is_killed(project: Project, fleet: Callable[..., Fleet]) -> None:
     """Two workers share six days; one is killed with -9 in the middle: its run goes on as another, all is there."""
     quicken(project.path)
-    project.serve(shape=Shape(key=KEY), faults=[Fault("latency", seconds=0.4)])
+    sandbox = project.serve(shape=Shape(key=KEY), faults=[Fault("latency", seconds=0.4)])
     running = fleet(2)
     running.launch(*DAYS)
     running.until(running.succeeded, 120)
-    running.until(lambda: sum(run["status"] == "STARTED" for run in running.runs()) == 2, 90)
+    # both are in the middle of a run, which has steps left
+    sandbox.faults.append(Fault("latency", seconds=10))
+    running.until(lambda: len({asked.params["since"] for asked in sandbox.requests if not asked.status}) == 2, 90)
+    sandbox.faults.pop()
     os.killpg(running.processes("analytics_assets.cluster.worker")[0], signal.SIGKILL)
     running.until(lambda: running.succeeded() == DAYS, 180)
     [lost] = [run for run in running.runs() if run["status"] != "SUCCESS"]
