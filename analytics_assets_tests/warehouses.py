@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -76,11 +77,19 @@ class Duckdb:
 class Lake:
     """The Delta tables of a project's lake, read by SQL as the project reads them."""
 
+    def __init__(self, folder: Path) -> None:
+        """Keep the folder."""
+        self._folder = folder
+
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a query and return its rows; a table that it names, as a text too, is there as a view."""
         with read_warehouse() as client:
             client.create_views_for_tables(dict.fromkeys(re.findall(r"\w+", sql), ""))
             return client.native_connection.sql(sql).fetchall()
+
+    def schemas(self) -> list[str]:
+        """Return the folders that loads have made, in order."""
+        return sorted(path.name for path in self._folder.iterdir())
 
 
 Warehouse = Duckdb | Postgres | Lake
@@ -131,8 +140,9 @@ def stand_on(database: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
 def lake(project: Project, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """Make a lake in a folder the warehouse."""
     monkeypatch.setenv("DESTINATION__WAREHOUSE__DESTINATION_TYPE", "filesystem")
-    monkeypatch.setenv("DESTINATION__WAREHOUSE__BUCKET_URL", str(project.path / "my lake"))
-    return Lake()
+    folder = project.path / "my lake"
+    monkeypatch.setenv("DESTINATION__WAREHOUSE__BUCKET_URL", str(folder))
+    return Lake(folder)
 
 
 @pytest.fixture(

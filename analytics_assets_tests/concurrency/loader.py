@@ -60,7 +60,9 @@ TABLES = "tables"
 _PRELOAD = (
     __name__,
     "dlt.common.libs.pyarrow",
+    "analytics_assets.ingest.warehouse.delta",
     "dlt.destinations.impl.duckdb.duck",
+    "dlt.destinations.impl.filesystem.filesystem",
     "dlt.destinations.impl.postgres.postgres",
     "pyarrow.parquet",
     "pytest",

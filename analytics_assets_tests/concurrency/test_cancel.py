@@ -37,7 +37,7 @@ def test_between_any_two_steps(
     project: Project, warehouse: Warehouse, loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Until dlt's first job nothing of it stays; from then on the window is loaded whole, and the ledger says so."""
-    sandbox = project.serve(rows={"stories": []})
+    sandbox = project.serve(rows={"stories": stories(1)})
     loads.start(DAY).succeed()
     for number, moment in enumerate(MOMENTS, 1):
         sandbox.rows["stories"] = [{**row, "id": f"{moment} {row['id']}"} for row in ROWS]
