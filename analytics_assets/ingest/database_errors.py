@@ -86,8 +86,10 @@ _STORE_SAYS = re.compile(r"<Message>([^<]{1,200})</Message>")
 _TERMINAL_CODE = re.compile(r"\x1b\[\d+m")
 _OTHER_VERSION = re.compile(r"Trying to read a database file with")
 _PATH = re.compile(r"(?<![\w:/])/(?:[^\s\"'/:]+/)+([^\s\"'/:]+)")
-# values that a message quotes: PostgreSQL's behind a colon, DuckDB's in single quotes, and the pair of a key
-_VALUES = re.compile(r": \"[^\"]*\"$|(?<=string )'[^']*'|(?<=value )'?[^' ]+'?(?= )|(?<=key )\".*\"")
+# values that a message quotes, which may have quotes in them: all but the names of tables, columns and constraints
+_VALUES = re.compile(
+    r": \".*\"|\".*\"(?= is out of range)|(?<=string )'.*'|(?<=with value )\S+|(?<=value )'.*'|(?<=key )\".*\""
+)
 
 
 def told(error: BaseException) -> tuple[DatabaseKind, str] | None:
