@@ -154,6 +154,7 @@ def _require_credentials(destination: AnyDestination) -> None:
         names = [name for name in _missing(error.traces) if name not in _GIVEN_BY_PIPELINE]
         what = f"{'.'.join(_SECTION)} ({kind}) lacks {', '.join(names)}"
     if not names:
+        _refuse_password_in_host(destination)
         return
     variables = ", ".join("__".join((*_SECTION, *name.split("."))).upper() for name in names)
     how = f"Set {variables} in the environment, or the same in .dlt/secrets.toml."
@@ -162,6 +163,14 @@ def _require_credentials(destination: AnyDestination) -> None:
     if names == ["credentials.password"]:
         how += " dlt wants a password even where the server asks for none: any will do."
     raise SettingError(f"{what}. {how}")
+
+
+def _refuse_password_in_host(destination: AnyDestination) -> None:
+    """Raise ``SettingError`` where a driver would name the end of a password as the host that it does not find."""
+    given: Any = destination.configuration(destination.spec(), accept_partial=True)
+    if "@" in (getattr(getattr(given, "credentials", None), "host", None) or ""):
+        encoded = "an @ in user or password is written %40"
+        raise SettingError(f"the host in the credentials of {'.'.join(_SECTION)} has an @ in it: {encoded}")
 
 
 def _refuse_patterns(destination: AnyDestination) -> None:

@@ -130,6 +130,9 @@ LACKING = {
         f"(postgres) lacks credentials.database. Set DESTINATION__WAREHOUSE__CREDENTIALS__DATABASE, or {WHOLE}."
     ),
     "secret-of-ours": f"cannot be read as those of postgres. Set {WHOLE}.",
+    "postgresql://me:an@secret-of-ours@127.0.0.1:9/test": (  # pragma: allowlist secret
+        "the host in the credentials of destination.warehouse has an @ in it: an @ in user or password is written %40"
+    ),
     None: (
         "(postgres) lacks credentials.database, credentials.password, credentials.username, credentials.host. "
         f"Set {WHOLE}."
@@ -150,7 +153,7 @@ def test_missing_credentials_are_told_with_how_to_give_them(
     message = message_of(result)
     assert message.startswith("stories: ")
     assert message.endswith(LACKING[address])
-    assert "secret-of-ours" not in message
+    project.assert_nowhere(["secret-of-ours"], message)
     assert not [event for event in result.all_events if event.is_step_up_for_retry]
 
 
