@@ -24,6 +24,7 @@ _NAMES = {"msg", "what", "why", "came", "meant"}
 SPOKEN = (
     "alerts/",
     "cluster/launcher.py",
+    "lost.py",
     "assets.py",
     "checks/",
     "ingest/warehouse/quality.py",

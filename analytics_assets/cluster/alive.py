@@ -16,8 +16,8 @@ from typing import Any
 
 import psycopg2
 
-LOST_SECONDS = 30.0
-"""A run that nobody held for so long is lost. Its process has ended itself after half of that."""
+from analytics_assets.lost import LOST_SECONDS
+
 _LOOK_SECONDS = 2.0
 _HELD = """
 SELECT EXISTS (
@@ -33,7 +33,10 @@ _LOG = logging.getLogger("analytics_assets")
 
 
 class RunLock:
-    """The lock of one run. ``address`` is that of Dagster's PostgreSQL, which must not be a pooler's."""
+    """The lock of one run. ``address`` is that of Dagster's PostgreSQL, which must not be a pooler's.
+
+    The process of a run that is lost after ``lost_seconds`` ends itself after half of that.
+    """
 
     def __init__(self, address: str, run_id: str, lost_seconds: float = LOST_SECONDS) -> None:
         """Connect nowhere yet."""

@@ -1,21 +1,21 @@
 """Sends a run to a worker by RabbitMQ, and knows whether its process lives. ``deploy/dagster.yaml`` names it."""
 
 import logging
-import time
 import warnings
 from collections.abc import Mapping
 from typing import Any, Self
 
 import dagster as dg
 from celery.exceptions import DuplicateTaskNameWarning
-from dagster._core.execution.stats import StepEventStatus
-from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext
 from dagster._serdes import ConfigurableClassData
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from dagster_postgres.run_storage import PostgresRunStorage
 
-from analytics_assets.cluster.alive import LOST_SECONDS, RunLock
+from analytics_assets.cluster.alive import RunLock
+from analytics_assets.cluster.broker import EXAMPLE, checked_broker
+from analytics_assets.lost import LOST_SECONDS, LostRuns, lost_seconds_field
 
 # less than start_timeout_seconds, after which a run that waits counts as failed
 _BROKER_SECONDS = 240.0
@@ -30,23 +30,23 @@ class ClusterRunLauncher(CeleryRunLauncher):
     """
 
     lost_seconds = LOST_SECONDS
-    not_held_since: dict[str, float]
-    """Runs that were found to be held by nobody, and since when, by this process's clock."""
+    lost_runs: LostRuns
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
         """Return what ``dagster.yaml`` may say: what Dagster's launcher takes, and ``lost_seconds``."""
-        what = "A run that no process has held for so long is lost, and is started again"
         taken: Any = super().config_type()
-        return {**taken, "lost_seconds": dg.Field(float, default_value=LOST_SECONDS, description=what)}
+        return {**taken, **lost_seconds_field()}
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
-        """Make one of what ``dagster.yaml`` says."""
+        """Make one of what ``dagster.yaml`` says; raises ``SettingError`` where the broker's address is none."""
+        checked_broker("broker in dagster.yaml", config_value.get("broker") or EXAMPLE)
         launcher = cls(
             inst_data=inst_data, **{name: value for name, value in config_value.items() if name != "lost_seconds"}
         )
-        launcher.lost_seconds, launcher.not_held_since = config_value["lost_seconds"], {}
+        launcher.lost_seconds = config_value["lost_seconds"]
+        launcher.lost_runs = LostRuns(launcher.lost_seconds)
         # Dagster's launcher registers the same task anew with each run
         warnings.filterwarnings("ignore", category=DuplicateTaskNameWarning)
         return launcher
@@ -77,36 +77,9 @@ class ClusterRunLauncher(CeleryRunLauncher):
         return False
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Say that a run has failed which nobody has held for ``lost_seconds``.
-
-        Where only the run's end was lost, write it down instead: Dagster refuses to retry a run that has no step left,
-        and it would stay failed though all of it is loaded.
-        """
-        seen = self.not_held_since
-        if RunLock(address_of(self._instance), run.run_id).is_held():
-            seen.pop(run.run_id, None)
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        seconds = time.monotonic() - seen.setdefault(run.run_id, time.monotonic())
-        if seconds < self.lost_seconds:
-            # it may have a new connection in a moment
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        del seen[run.run_id]
-        if _has_done_all(self._instance, run):
-            message = "Its process was lost when all steps had succeeded."
-            event = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name, message=message)
-            self._instance.report_dagster_event(event, run.run_id)
-            return CheckRunHealthResult(WorkerStatus.SUCCESS)
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"no process has held the run for {seconds:.0f} s")
-
-
-def _has_done_all(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Say whether a run has not ended, though each of its steps has succeeded."""
-    now = instance.get_run_by_id(run.run_id)
-    if now is None or now.status != dg.DagsterRunStatus.STARTED or now.execution_plan_snapshot_id is None:
-        return False
-    steps = instance.get_execution_plan_snapshot(now.execution_plan_snapshot_id).step_keys_to_execute
-    done = {step.step_key for step in instance.get_run_step_stats(run.run_id) if step.status == StepEventStatus.SUCCESS}
-    return done.issuperset(steps)
+        """Say that a run has failed which nobody has held for ``lost_seconds``."""
+        is_held = RunLock(address_of(self._instance), run.run_id).is_held()
+        return self.lost_runs.judge(self._instance, run, is_held=is_held)
 
 
 def _note_absence(error: Exception, seconds: float) -> None:

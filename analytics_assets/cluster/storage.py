@@ -9,6 +9,8 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from dagster_postgres.utils import pg_url_from_config
 
+from analytics_assets.ingest.postgres_address import checked_address
+
 # More are opened, and closed again, as threads need them.
 _KEPT = 2
 
@@ -22,9 +24,10 @@ class ClusterStorage(DagsterPostgresStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
-        """Make one of what ``dagster.yaml`` says, which is what Dagster's own takes."""
+        """Make one of what ``dagster.yaml`` says, which is what Dagster's own takes; raises ``SettingError``."""
         autocreate = config_value.get("should_autocreate_tables", True)
-        storage = cls(pg_url_from_config(config_value), autocreate, inst_data)
+        address = checked_address("postgres_url in dagster.yaml", pg_url_from_config(config_value))
+        storage = cls(address, autocreate, inst_data)
         storage.keep_connections()
         return storage
 

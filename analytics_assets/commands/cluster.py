@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psycopg2
 
+from analytics_assets.cluster.broker import EXAMPLE, checked_broker
 from analytics_assets.commands.dev import HOST, DevError, is_served_here, refuse_if_taken, ui_port
 from analytics_assets.commands.first_start import make_history
 from analytics_assets.commands.here import enter_project, refuse_arguments
@@ -133,11 +134,12 @@ def prepared() -> list[Member]:
     load_settings()
     for name, example in (
         ("DAGSTER_POSTGRES_URL", "postgresql://user:password@host:5432/dagster"),
-        ("CELERY_BROKER_URL", "amqp://user:password@host:5672//"),
+        ("CELERY_BROKER_URL", EXAMPLE),
     ):
         if not os.environ.get(name):
             raise ClusterError(f"{name} is not set: {example}")
     checked_address("DAGSTER_POSTGRES_URL", os.environ["DAGSTER_POSTGRES_URL"])
+    checked_broker("CELERY_BROKER_URL", os.environ["CELERY_BROKER_URL"])
     workers = _workers()
     os.environ.update(FLEET=str(workers), DAGSTER_HOME=_home(), DAGSTER_DISABLE_TELEMETRY="1")
     os.environ.setdefault("CELERY_QUEUE", "dagster")

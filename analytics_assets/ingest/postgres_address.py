@@ -7,6 +7,7 @@ import psycopg2
 from analytics_assets.ingest.configured import SettingError
 
 EXAMPLE = "postgresql://user:password@host:5432/database"
+ENCODED = "an @, : or / in user or password is written %40, %3A or %2F"
 _SCHEMES = {"postgresql", "postgres"}
 
 
@@ -17,17 +18,31 @@ def checked_address(name: str, address: str) -> str:
     which it takes for the host.
     """
     if not _is_address(address):
-        how = "an @, : or / in user or password is written %40, %3A or %2F"
-        raise SettingError(f"{name} is not the address of a PostgreSQL, such as {EXAMPLE}: {how}")
+        raise SettingError(f"{name} is not the address of a PostgreSQL, such as {EXAMPLE}: {ENCODED}")
     return address
 
 
-def _is_address(address: str) -> bool:
+def is_readable(address: str) -> bool:
+    """Say whether user and password stand where a driver looks for them, so that no error of its own has one in it.
+
+    A ``/``, ``?`` or ``#`` in a password ends what is before the path: the driver takes the password's beginning for
+    the port, and its end for a name.
+    """
     try:
         parts = urlsplit(address)
         # asked for, since only that refuses one that is no number
         _ = parts.port
-        psycopg2.extensions.parse_dsn(address)
-    except (ValueError, psycopg2.Error):
+    except ValueError:
         return False
-    return parts.scheme in _SCHEMES and bool(parts.hostname) and parts.netloc.count("@") <= 1
+    return parts.netloc.count("@") <= 1 and "@" not in parts.path + parts.query + parts.fragment
+
+
+def _is_address(address: str) -> bool:
+    if not is_readable(address):
+        return False
+    parts = urlsplit(address)
+    try:
+        psycopg2.extensions.parse_dsn(address)
+    except psycopg2.Error:
+        return False
+    return parts.scheme in _SCHEMES and bool(parts.hostname)

@@ -114,7 +114,16 @@ class Fleet:
 
 def children(pid: int) -> list[int]:
     """Return the processes that a process has started."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+
+
+def kill_all(pid: int) -> None:
+    """Kill a process and all that it has started, as the end of a machine does."""
+    for child in children(pid):
+        kill_all(child)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def free_port() -> int:
@@ -125,14 +134,19 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path, environment: Mapping[str, str], before: Sequence[str] = ()) -> Iterator[Fleet]:
-    """Run ``make cluster`` in a folder, and stop it in the end; ``before`` stands before the command, as ``nice``."""
+def cluster(
+    folder: Path, environment: Mapping[str, str], before: Sequence[str] = (), command: str = "cluster"
+) -> Iterator[Fleet]:
+    """Run ``make cluster`` in a folder, and stop it in the end; ``before`` stands before the command, as ``nice``.
+
+    Another ``command`` that serves Dagster's UI is run in the same way.
+    """
     port, log = free_port(), folder / "cluster.log"
     # of a test the folder may have a sitecustomize.py
     variables = {**os.environ, **environment, "PORT": str(port), "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
     with log.open("w") as written:
         process = subprocess.Popen(
-            [*before, sys.executable, "-m", "analytics_assets.commands.cluster"],
+            [*before, sys.executable, "-m", f"analytics_assets.commands.{command}"],
             cwd=folder,
             env=variables,
             stdout=written,
@@ -141,7 +155,7 @@ def cluster(folder: Path, environment: Mapping[str, str], before: Sequence[str] 
             start_new_session=True,
         )
     try:
-        yield Fleet(process, port, log, Postgres(variables["DAGSTER_POSTGRES_URL"]))
+        yield Fleet(process, port, log, Postgres(variables.get("DAGSTER_POSTGRES_URL", "")))
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -153,11 +167,17 @@ def cluster(folder: Path, environment: Mapping[str, str], before: Sequence[str] 
 
 def quicken(folder: Path) -> None:
     """Have a lost run found within seconds, by the copy of ``deploy`` in that folder."""
+    change(folder, "poll_interval_seconds: 10", "poll_interval_seconds: 1")
+    change(folder, "  config:\n    broker:", "  config:\n    lost_seconds: 6.0\n    broker:")
+
+
+def change(folder: Path, what: str, to: str) -> None:
+    """Change what the copy of ``deploy/dagster.yaml`` in that folder says; raises ``FleetError`` where it does not."""
     path = folder / "deploy" / "dagster.yaml"
-    text = path.read_text().replace("poll_interval_seconds: 10", "poll_interval_seconds: 1")
-    if "  config:\n    broker:" not in text:
+    text = path.read_text()
+    if what not in text:
         raise FleetError(text)
-    path.write_text(text.replace("  config:\n    broker:", "  config:\n    lost_seconds: 6.0\n    broker:"))
+    path.write_text(text.replace(what, to))
 
 
 def what_is_wrong(database: Postgres, base_url: str, key: str, days: Sequence[str]) -> list[str]:

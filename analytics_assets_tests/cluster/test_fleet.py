@@ -4,23 +4,26 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.shape import Shape
-from analytics_assets_tests.cluster.fleet import Fleet, quicken, what_is_wrong
+from analytics_assets_tests.cluster.fleet import Fleet, change, quicken, what_is_wrong
 from analytics_assets_tests.project import KEY, Project
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(600)]
 
 _TERMINATE = """mutation ($run: String!) { terminateRun(runId: $run) {
   __typename ... on PythonError { message } ... on TerminateRunFailure { message } } }"""
-# Of Python's, in each process that it starts: the disk of one worker is full.
-_FULL_DISK = """import os, shutil
+# Of Python's, in each process that it starts: a worker's disk is full as long as a file has its name.
+_FULL_DISKS = """import os, shutil
 usage = shutil.disk_usage
-if os.environ.get("WORKER_NAME") == "worker-1":
-    shutil.disk_usage = lambda path: usage(path)._replace(free=0)
+def disk_usage(path):
+    is_full = os.path.exists(os.path.join({folder!r}, os.environ.get("WORKER_NAME", "none") + " is full"))
+    return usage(path)._replace(free=0) if is_full else usage(path)
+shutil.disk_usage = disk_usage
 """
 # What ends sooner is not started again.
 _SETTLED_SECONDS = 16
@@ -52,7 +55,7 @@ def test_a_worker_is_killed(project: Project, fleet: Callable[..., Fleet]) -> No
 def test_daemon_api_and_a_disk_fail_at_once(project: Project, fleet: Callable[..., Fleet]) -> None:
     """The daemon is killed while the API is away, and one worker's disk is full: no run fails, and all is there."""
     quicken(project.path)
-    (project.path / "sitecustomize.py").write_text(_FULL_DISK)
+    fill(project.path, "worker-1")
     sandbox = project.serve(shape=Shape(key=KEY), faults=[Fault("latency", seconds=0.05)])
     running = fleet(2)
     began = time.monotonic()
@@ -69,6 +72,34 @@ def test_daemon_api_and_a_disk_fail_at_once(project: Project, fleet: Callable[..
     assert "celery.exceptions.Reject" not in running.said
     assert "no room in the temporary folder: make some; run " in running.said
     assert what_is_wrong(running.database, project.configured("base_url"), KEY, DAYS[:3]) == []
+
+
+def test_no_worker_has_room(project: Project, fleet: Callable[..., Fleet]) -> None:
+    """A run that nobody can take fails when it has waited to start, and another one loads once there is room."""
+    quicken(project.path)
+    change(project.path, "start_timeout_seconds: 300", "start_timeout_seconds: 10")
+    full = fill(project.path, "worker-1", "worker-2")
+    sandbox = project.serve(shape=Shape(key=KEY))
+    running = fleet(2)
+    running.launch(DAYS[0])
+    running.until(lambda: [run["status"] for run in running.runs()][1:] == ["FAILURE"], 90)
+    assert sandbox.requests == []
+    for one in full:
+        one.unlink()
+    running.until(running.succeeded, 120)
+    again, *_, first = running.runs()
+    assert (again["status"], first["status"]) == ("SUCCESS", "FAILURE")
+    # the tasks of those that have failed are still with RabbitMQ, and are begun by no worker
+    assert what_is_wrong(running.database, project.configured("base_url"), KEY, DAYS[:1]) == []
+
+
+def fill(folder: Path, *workers: str) -> list[Path]:
+    """Fill the disks of workers, before a fleet is started in the folder; each is until its file is removed."""
+    (folder / "sitecustomize.py").write_text(_FULL_DISKS.format(folder=str(folder)))
+    full = [folder / f"{name} is full" for name in workers]
+    for one in full:
+        one.touch()
+    return full
 
 
 def test_a_run_is_terminated(project: Project, fleet: Callable[..., Fleet]) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
+from analytics_assets.cluster.storage import ClusterStorage
+from analytics_assets.ingest.configured import SettingError
 from analytics_assets_tests.warehouses import Postgres
 
 pytestmark = pytest.mark.postgres
@@ -32,6 +34,13 @@ def load(instance: dg.DagsterInstance) -> None:
     """Run it for a month."""
     span = {"dagster/asset_partition_range_start": DAYS[0], "dagster/asset_partition_range_end": DAYS[-1]}
     assert dg.materialize([days], instance=instance, tags=span).success
+
+
+def test_an_address_that_is_none_is_not_repeated() -> None:
+    """Dagster's own processes read it from ``dagster.yaml``; the driver would repeat the password."""
+    with pytest.raises(SettingError, match=r"postgres_url in dagster\.yaml is not the address of a Postgre") as refused:
+        ClusterStorage.from_config_value(None, {"postgres_url": "postgresql://user:77/geheim77@host/db"})
+    assert "geheim77" not in str(refused.value)
 
 
 @pytest.mark.usefixtures("queue")

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from analytics_assets.cluster.launcher import ClusterRunLauncher
 from analytics_assets.commands import cluster
 from analytics_assets.commands.cluster import main
+from analytics_assets.ingest.configured import SettingError
 from analytics_assets_tests.project import Project
 
+SECRET = "geheim77"
 _ROOT = Path(__file__).parents[2]
 
 
@@ -59,6 +62,37 @@ def test_what_is_missing_is_named(
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert err.startswith(f"Cannot start: {problem}")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"amqp//user:{SECRET}@host//",
+        f"amqp:/user:{SECRET}@host//",
+        f"user:{SECRET}@host",
+        f"amqp://user:{SECRET}@host:port//",
+        f"amqp://user:{SECRET}/more@host//",
+        f"amqp://user:{SECRET}#more@host//",
+        f"amqp://user:77/{SECRET}@host//",
+        f"amqp://user:a@{SECRET}@host//",
+        f"amqp://user:{SECRET}@[host//",
+    ],
+)
+def test_a_broker_that_is_none_is_not_repeated(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither by the command nor by a process that reads it from ``dagster.yaml``, such as Dagster's own daemon."""
+    monkeypatch.setenv("CELERY_BROKER_URL", address)
+    assert main() == 1
+    out, err = capsys.readouterr()
+    problem = "is not the address of a broker, such as amqp://user:password@host:5672//: an @, : or / in user"
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"Cannot start: CELERY_BROKER_URL {problem}")
+    assert SECRET not in err
+    with pytest.raises(SettingError, match=rf"^broker in dagster.yaml {problem}") as refused:
+        ClusterRunLauncher.from_config_value(None, {"broker": address})
+    assert SECRET not in str(refused.value)
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
 
 
 def test_without_the_packages(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

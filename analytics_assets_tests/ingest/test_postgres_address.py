@@ -16,6 +16,8 @@ NONE = [
     f"postgresql://user:{SECRET}@/db",
     f"mysql://user:{SECRET}@host/db",
     f"host=db password={SECRET}",
+    f"postgresql://user:77/{SECRET}@host/db",
+    f"postgresql://user:77?{SECRET}@host/db",
 ]
 
 
