@@ -25,7 +25,7 @@ class LostRuns:
 
     def __init__(self, lost_seconds: float) -> None:
         """Know of no run yet."""
-        self._lost_seconds = lost_seconds
+        self.lost_seconds = lost_seconds
         self._not_held_since: dict[str, float] = {}
 
     def judge(self, instance: dg.DagsterInstance, run: dg.DagsterRun, *, is_held: bool) -> CheckRunHealthResult:
@@ -38,7 +38,7 @@ class LostRuns:
             self._not_held_since.pop(run.run_id, None)
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         seconds = time.monotonic() - self._not_held_since.setdefault(run.run_id, time.monotonic())
-        if seconds < self._lost_seconds:
+        if seconds < self.lost_seconds:
             # it may have a new connection in a moment, or have ended just now
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         del self._not_held_since[run.run_id]

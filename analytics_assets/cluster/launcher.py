@@ -15,7 +15,7 @@ from dagster_postgres.run_storage import PostgresRunStorage
 
 from analytics_assets.cluster.alive import RunLock
 from analytics_assets.cluster.broker import EXAMPLE, checked_broker
-from analytics_assets.lost import LOST_SECONDS, LostRuns, lost_seconds_field
+from analytics_assets.lost import LostRuns, lost_seconds_field
 
 # less than start_timeout_seconds, after which a run that waits counts as failed
 _BROKER_SECONDS = 240.0
@@ -29,7 +29,6 @@ class ClusterRunLauncher(CeleryRunLauncher):
     nobody but the process that sent the task.
     """
 
-    lost_seconds = LOST_SECONDS
     lost_runs: LostRuns
 
     @classmethod
@@ -45,8 +44,7 @@ class ClusterRunLauncher(CeleryRunLauncher):
         launcher = cls(
             inst_data=inst_data, **{name: value for name, value in config_value.items() if name != "lost_seconds"}
         )
-        launcher.lost_seconds = config_value["lost_seconds"]
-        launcher.lost_runs = LostRuns(launcher.lost_seconds)
+        launcher.lost_runs = LostRuns(config_value["lost_seconds"])
         # Dagster's launcher registers the same task anew with each run
         warnings.filterwarnings("ignore", category=DuplicateTaskNameWarning)
         return launcher

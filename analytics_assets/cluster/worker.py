@@ -47,7 +47,7 @@ def main() -> None:
         worker_redirect_stdouts=False,
         worker_hijack_root_logger=False,
     )
-    add_task(app, launcher.lost_seconds)
+    add_task(app, launcher.lost_runs.lost_seconds)
     # before it forks, so that no run pays for it
     importlib.import_module(_DEFINITIONS)
     options = ["--pool=prefork", "--concurrency=1", "--loglevel=WARNING", f"--queues={launcher.default_queue}"]

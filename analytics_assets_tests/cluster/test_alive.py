@@ -107,7 +107,7 @@ def test_a_run_is_lost_when_nobody_has_held_it_for_long(database: Postgres, monk
     monkeypatch.setenv("FLEET", "1")
     with dg.DagsterInstance.from_config("deploy") as instance:
         launcher = instance.run_launcher
-        launcher.lost_seconds = 1.0
+        launcher.lost_runs.lost_seconds = 1.0
         run = instance.create_run_for_job(_job)
         with holder(database.url, run.run_id):
             assert launcher.check_run_worker_health(run).status.value == "RUNNING"
@@ -137,7 +137,7 @@ def test_a_run_that_has_done_all_is_not_lost(
     process.join(_SECONDS)
     assert process.exitcode == -signal.SIGKILL
     with dg.DagsterInstance.from_config("deploy") as instance:
-        instance.run_launcher.lost_seconds = 0.5
+        instance.run_launcher.lost_runs.lost_seconds = 0.5
         [run] = instance.get_runs()
         assert (run.run_id, run.status.value) == (run_id, "STARTED")
         assert instance.run_launcher.check_run_worker_health(run).status.value == "RUNNING"
