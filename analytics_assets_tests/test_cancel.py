@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -45,7 +46,7 @@ def _wait(what: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is waited 
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_one_signal_ends_a_run_in_this_process(project: Project, number: signal.Signals) -> None:
     """The step is not tried again though its policy would, and the next one does not begin."""
     sandbox = project.serve(rows={"stories": stories(3)})
@@ -97,6 +98,42 @@ def test_the_command_line_ends_soon(project: Project, numbers: list[signal.Signa
     assert "STEP_UP_FOR_RETRY" not in said
     [(_, outcome)] = _outcomes(project)
     assert outcome == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("fault", "event", "outcome"),
+    [
+        (Fault("latency", seconds=60), dg.DagsterEventType.STEP_START, "cancelled"),
+        # by then it is none: what was tried has failed
+        pytest.param(Fault("close"), dg.DagsterEventType.STEP_UP_FOR_RETRY, "failed", marks=pytest.mark.slow),
+    ],
+    ids=["while it asks the API", "before its next try"],
+)
+def test_the_terminal_is_closed(project: Project, fault: Fault, event: dg.DagsterEventType, outcome: str) -> None:
+    """As when an ssh session breaks off: the run ends, and does not show as started for ever."""
+    sandbox = project.serve(rows={"stories": stories(3)}, faults=[fault])
+    arguments = [
+        "asset",
+        "materialize",
+        "-m",
+        "analytics_assets.definitions",
+        "--select",
+        "stories",
+        "--partition",
+        DAY,
+    ]
+    process, terminal = pty.fork()
+    if not process:
+        os.execv(sys.executable, [sys.executable, "-W", "ignore", "-m", "dagster", *arguments])  # noqa: S606 - no shell
+    _wait(lambda: sandbox.requests)
+    with dg.DagsterInstance.from_config(str(project.path)) as instance:
+        [run] = instance.get_runs()
+        _wait(lambda: instance.all_logs(run.run_id, of_type=event))
+        os.close(terminal)
+        _wait(lambda: os.waitpid(process, os.WNOHANG)[0])
+        [run] = instance.get_runs()
+    assert run.status in {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+    assert _outcomes(project) == [("stories", outcome)]
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ def test_a_machine_is_restarted(project: Project) -> None:
     sandbox.faults.clear()
     with cluster(project.path, {}, command="dev") as running:
         running.wait_until_served()
-        running.until(running.succeeded, 90)
+        running.until(running.succeeded, 180)
         again, lost = running.runs()
     assert (again["status"], lost["status"]) == ("SUCCESS", "FAILURE")
     assert lost["tags"]["dagster/auto_retry_run_id"] == again["runId"]

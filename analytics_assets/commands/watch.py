@@ -120,8 +120,9 @@ class LoadWatch:
                 note(number, frame)
 
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, act)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, act)
 
     def _show_bars(self, ended: threading.Event) -> None:
         columns = (

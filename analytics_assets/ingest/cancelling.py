@@ -1,8 +1,9 @@
 """A run that is cancelled: a signal is noted at once, and acted on only where it is safe.
 
-Cancelling a run sends SIGINT or SIGTERM, as Ctrl-C and ``kill`` do. If they raised where they happen to come, a load
-could break off between a commit and the ledger's word of it. So the load is only told, and ends by itself: where it
-waits for the API or for the warehouse, before the next page, and before the next of dlt's steps and jobs.
+Cancelling a run sends SIGINT or SIGTERM, as Ctrl-C and ``kill`` do, and a terminal that is closed sends SIGHUP. If they
+raised where they happen to come, a load could break off between a commit and the ledger's word of it. So the load is
+only told, and ends by itself: where it waits for the API or for the warehouse, before the next page, and before the
+next of dlt's steps and jobs.
 
 What belongs here: signals, and whether one has come. All of it concerns the main thread, because Python tells no other
 one.
@@ -20,7 +21,7 @@ from dlt.common.runtime import signals
 
 from analytics_assets.ingest.errors import ApiError
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
@@ -44,6 +45,9 @@ def cancellable() -> Iterator[None]:
     It may stand in another one. Nothing can be cancelled outside of the main thread, or by a Ctrl-C that the process
     ignores, as one does that a shell has started with ``&``. Dagster has such a process ignore SIGTERM as well, because
     it gives SIGTERM the handler of SIGINT; that would leave a run that nobody can cancel.
+
+    Of SIGHUP Dagster knows nothing: it would end the process while the run waits for its next try, and the run would
+    show as started. So it means what SIGTERM means, from here on; where it is ignored, as by ``nohup``, it stays so.
     """
     if threading.current_thread() is not threading.main_thread() or _state.is_listening:
         raise_if_cancelled()
@@ -58,6 +62,8 @@ def cancellable() -> Iterator[None]:
         yield
         raise_if_cancelled()
     finally:
+        if handlers[signal.SIGHUP] is signal.SIG_DFL:
+            handlers[signal.SIGHUP] = handlers[signal.SIGTERM]
         for number, handler in handlers.items():
             signal.signal(number, handler)
         vars(_state).update(vars(_State()))

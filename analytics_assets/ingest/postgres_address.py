@@ -7,7 +7,7 @@ import psycopg2
 from analytics_assets.ingest.configured import SettingError
 
 EXAMPLE = "postgresql://user:password@host:5432/database"
-ENCODED = "an @, : or / in user or password is written %40, %3A or %2F"
+ENCODED = "an @, :, /, ? or # in user or password is written %40, %3A, %2F, %3F or %23"
 _SCHEMES = {"postgresql", "postgres"}
 
 

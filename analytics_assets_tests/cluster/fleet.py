@@ -118,12 +118,19 @@ def children(pid: int) -> list[int]:
     return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
 
 
+def family(pid: int) -> list[int]:
+    """Return a process and all that it has started."""
+    found = [pid]
+    for parent in found:
+        found += children(parent)
+    return found
+
+
 def kill_all(pid: int) -> None:
     """Kill a process and all that it has started, as the end of a machine does."""
-    for child in children(pid):
-        kill_all(child)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+    for process in family(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 def free_port() -> int:

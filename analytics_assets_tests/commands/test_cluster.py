@@ -35,7 +35,7 @@ def _configured(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
         # what it sets is of its process
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -85,7 +85,7 @@ def test_a_broker_that_is_none_is_not_repeated(
     monkeypatch.setenv("CELERY_BROKER_URL", address)
     assert main() == 1
     out, err = capsys.readouterr()
-    problem = "is not the address of a broker, such as amqp://user:password@host:5672//: an @, : or / in user"
+    problem = "is not the address of a broker, such as amqp://user:password@host:5672//: an @, :, /, "
     assert (out, err.count("\n")) == ("", 1)
     assert err.startswith(f"Cannot start: CELERY_BROKER_URL {problem}")
     assert SECRET not in err

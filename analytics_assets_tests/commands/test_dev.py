@@ -18,7 +18,7 @@ from analytics_assets_tests.secrecy.conftest import closed_port
 def _as_before(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Leave no signal handler and no DAGSTER_HOME behind, which it sets for its process."""
     monkeypatch.setenv("DAGSTER_HOME", str(project.path))
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

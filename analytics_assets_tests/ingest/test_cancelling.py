@@ -49,6 +49,26 @@ def test_a_wait_ends_at_once(number: signal.Signals) -> None:
     assert (problem.kind, problem.is_transient) == ("cancelled", False)
 
 
+@pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler])
+def test_a_closed_terminal_cancels_but_not_under_nohup(before: Any) -> None:  # noqa: ANN401 - a handler
+    """It goes on meaning what SIGTERM means, for a run waits between its tries where nothing of ours is under way."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, before)
+    try:
+        if before is signal.SIG_IGN:
+            _cancelled(lambda: None, signal.SIGHUP)
+        else:
+            with pytest.raises(ApiError, match="cancelled: SIGHUP came"):
+                _cancelled(lambda: None, signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is (
+            signal.SIG_IGN if before is signal.SIG_IGN else signal.default_int_handler
+        )
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
 def test_what_does_not_wait_is_finished_first() -> None:
     """A signal breaks nothing off: it is acted on at the next wait, or else at the block's end."""
     done = []

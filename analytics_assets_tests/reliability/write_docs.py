@@ -125,7 +125,7 @@ _FAILURES: dict[Kind, tuple[str, str]] = {
         "Run it again later",
     ),
     "cancelled": (
-        "Ctrl-C, SIGTERM or *Terminate* in Dagster's UI; the row in `_analytics_windows` says `cancelled` as well",
+        "Ctrl-C, SIGTERM, a closed terminal, or *Terminate* in Dagster's UI; `_analytics_windows` says `cancelled` too",
         "Run it again to have the window",
     ),
     "setting": ("A setting is missing or wrong", "The message names it and what is allowed"),

@@ -28,7 +28,7 @@ def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.kill()
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_starts_answers_and_stops(stop: signal.Signals) -> None:
     """One line with the address and the key, an answer there, then exit code 0 in no time and nothing more said."""
     with running("--key", "other", "--latency", "0.2") as (process, line):

@@ -14,6 +14,7 @@ import pytest
 
 from analytics_assets.ingest.configured import SettingError, load_settings
 from analytics_assets.ingest.errors import explain
+from analytics_assets_tests.cluster.fleet import children, family
 from analytics_assets_tests.project import KEY, Project, asked, stories
 from analytics_assets_tests.secrecy.conftest import Tls, closed_port, fault
 
@@ -110,7 +111,7 @@ def test_a_connection_is_not_waited_for_for_ever(project: Project) -> None:
 
 @pytest.mark.slow
 def test_make_dev_listens_on_this_machine_alone(project: Project) -> None:
-    """Of all processes of `make dev` none listens on an address that other machines reach."""
+    """Of all its processes none listens on an address that other machines reach. A closed terminal ends it."""
     with (
         (project.path / "dev.log").open("w+") as log,
         subprocess.Popen(
@@ -126,9 +127,10 @@ def test_make_dev_listens_on_this_machine_alone(project: Project) -> None:
                 assert dev.poll() is None, (project.path / "dev.log").read_text()
                 assert time.monotonic() < until, (project.path / "dev.log").read_text()
                 time.sleep(0.1)
-            addresses = _listening(_family(dev.pid))
+            addresses = _listening(family(dev.pid))
+            served = children(dev.pid)
         finally:
-            dev.send_signal(signal.SIGTERM)
+            dev.send_signal(signal.SIGHUP)
             try:
                 dev.wait(20)
             except subprocess.TimeoutExpired:
@@ -136,15 +138,8 @@ def test_make_dev_listens_on_this_machine_alone(project: Project) -> None:
                 raise
     assert len(addresses) >= 2, "the UI and the sandbox at least"
     assert [address for address in addresses if address not in LOOPBACK] == []
-
-
-def _family(pid: int) -> list[int]:
-    """Return a process and all that it started."""
-    found = [pid]
-    for parent in found:
-        for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += map(int, children.read_text().split())
-    return found
+    assert served
+    assert [process for process in served if Path(f"/proc/{process}").exists()] == []
 
 
 def _listening(pids: list[int]) -> list[str]:
