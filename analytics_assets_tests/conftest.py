@@ -17,8 +17,9 @@ from analytics_assets_tests.warehouses import lake, postgres, postgres_server, s
 
 __all__ = ["lake", "postgres", "postgres_server", "warehouse"]
 
-# What a shell runs in the background ignores Ctrl-C, and so would all that the tests start.
+# What a shell runs in the background ignores Ctrl-C, and what nohup runs a closed terminal: so would what tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _IS_ON_POSTGRES = os.environ.get("ANALYTICS_TEST_WAREHOUSE") == "postgres"
 _ROOT = Path(__file__).parents[1]

@@ -125,12 +125,16 @@ def test_the_terminal_is_closed(project: Project, fault: Fault, event: dg.Dagste
     process, terminal = pty.fork()
     if not process:
         os.execv(sys.executable, [sys.executable, "-W", "ignore", "-m", "dagster", *arguments])  # noqa: S606 - no shell
-    _wait(lambda: sandbox.requests)
     with dg.DagsterInstance.from_config(str(project.path)) as instance:
-        [run] = instance.get_runs()
-        _wait(lambda: instance.all_logs(run.run_id, of_type=event))
-        os.close(terminal)
-        _wait(lambda: os.waitpid(process, os.WNOHANG)[0])
+        try:
+            _wait(lambda: sandbox.requests)
+            [run] = instance.get_runs()
+            _wait(lambda: instance.all_logs(run.run_id, of_type=event))
+            os.close(terminal)
+            _wait(lambda: os.waitpid(process, os.WNOHANG)[0])
+        except BaseException:
+            os.kill(process, signal.SIGKILL)
+            raise
         [run] = instance.get_runs()
     assert run.status in {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
     assert _outcomes(project) == [("stories", outcome)]

@@ -62,7 +62,7 @@ def cancellable() -> Iterator[None]:
         yield
         raise_if_cancelled()
     finally:
-        if handlers[signal.SIGHUP] is signal.SIG_DFL:
+        if handlers[signal.SIGHUP] is signal.SIG_DFL and handlers[signal.SIGTERM] is not signal.SIG_IGN:
             handlers[signal.SIGHUP] = handlers[signal.SIGTERM]
         for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -24,7 +24,10 @@ CANCELLED = "cancelled: SIGTERM came, which cancels a run"
 def handlers() -> Iterator[None]:
     """Fail where signals are not handled afterwards as they were before."""
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    hangup = signal.getsignal(signal.SIGHUP)
     yield
+    # it may mean what SIGTERM means, from the first time on
+    signal.signal(signal.SIGHUP, hangup)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
     assert not is_cancelled()
     assert not signals.was_signal_received()
@@ -52,8 +55,7 @@ def test_a_wait_ends_at_once(number: signal.Signals) -> None:
 @pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler])
 def test_a_closed_terminal_cancels_but_not_under_nohup(before: Any) -> None:  # noqa: ANN401 - a handler
     """It goes on meaning what SIGTERM means, for a run waits between its tries where nothing of ours is under way."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    term = signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, before)
     try:
         if before is signal.SIG_IGN:
@@ -61,12 +63,10 @@ def test_a_closed_terminal_cancels_but_not_under_nohup(before: Any) -> None:  # 
         else:
             with pytest.raises(ApiError, match="cancelled: SIGHUP came"):
                 _cancelled(lambda: None, signal.SIGHUP)
-        assert signal.getsignal(signal.SIGHUP) is (
-            signal.SIG_IGN if before is signal.SIG_IGN else signal.default_int_handler
-        )
+        meant = signal.SIG_IGN if before is signal.SIG_IGN else signal.default_int_handler
+        assert signal.getsignal(signal.SIGHUP) is meant
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGTERM, term)
 
 
 def test_what_does_not_wait_is_finished_first() -> None:
