@@ -106,7 +106,7 @@ test: .venv/.installed ## Run the tests; ARGS="-k name" goes to pytest, REQUIRE_
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(if $(REQUIRE_ALL),,-m 'not slow') $(ARGS)
 
 # Where a newer Dagster, dlt or DuckDB would show first: definitions, loads, ticks, checks, what we change in dlt, and a fleet.
-NEWEST := test_translator.py test_build.py test_assets.py test_jobs.py test_schedules.py sensors/test_stories.py \
+NEWEST := test_translator.py test_lost.py test_build.py test_assets.py test_jobs.py test_schedules.py sensors/test_stories.py \
   checks/test_results.py ingest/test_departures.py cluster/test_launcher.py cluster/test_fleet.py::test_a_run_is_terminated
 .PHONY: newest
 newest: .venv-newest/.installed ## Run some tests on requirements-newest.lock, in .venv-newest; ARGS=analytics_assets_tests runs all
