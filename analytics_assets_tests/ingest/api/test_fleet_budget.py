@@ -67,9 +67,9 @@ def test_four_machines_keep_to_one_rate() -> None:
     for process in processes:
         process.join(60)
     assert (len(moments) - 1) / (moments[-1] - moments[0]) <= 1.05 * _RATE
-    # nor in any second of them, but for what was held up on its way to it
+    # nor in any second of them, but for one of each thread that was held up on its way to it
     most = max(sum(1 for moment in moments if first <= moment < first + 1) for first in moments)
-    assert most <= 1.05 * _RATE + 4
+    assert most <= 1.05 * _RATE + 16
 
 
 def _refuse(seconds: float, done: Any) -> None:  # noqa: ANN401 - a context's event
