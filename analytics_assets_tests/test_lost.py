@@ -1,13 +1,12 @@
 """Runs whose process is gone together with Dagster: they are found, and begun anew."""
 
 import time
-from pathlib import Path
 
 import pytest
 
 from analytics_assets.sandbox.faults import Fault
 from analytics_assets.sandbox.shape import Shape
-from analytics_assets_tests.cluster.fleet import cluster, kill_all
+from analytics_assets_tests.cluster.fleet import change, cluster, kill_all
 from analytics_assets_tests.project import DAY, KEY, Project
 from analytics_assets_tests.warehouses import Duckdb
 
@@ -16,19 +15,14 @@ _RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "analyt
   __typename ... on PythonError { message } } }"""
 
 
-def _quicken(folder: Path) -> None:
-    path = folder / "dagster.yaml"
-    text = path.read_text().replace("poll_interval_seconds: 30", "poll_interval_seconds: 1")
-    assert "  class: LocalRunLauncher\n" in text
-    launcher = "  class: LocalRunLauncher\n  config:\n    lost_seconds: 3.0\n"
-    path.write_text(text.replace("  class: LocalRunLauncher\n", launcher))
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_machine_is_restarted(project: Project) -> None:
     """All of ``make dev`` is killed with a run; the next one says that the run has failed, and begins it anew."""
-    _quicken(project.path)
+    configured = project.path / "dagster.yaml"
+    change(configured, "poll_interval_seconds: 30", "poll_interval_seconds: 1")
+    launcher = "  class: LocalRunLauncher\n"
+    change(configured, launcher, f"{launcher}  config:\n    lost_seconds: 3.0\n")
     waits = Fault("latency", seconds=_ANSWER_SECONDS)
     sandbox = project.serve(shape=Shape(key=KEY), faults=[waits])
     with cluster(project.path, {}, command="dev") as running:

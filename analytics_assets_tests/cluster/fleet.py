@@ -174,13 +174,13 @@ def cluster(
 
 def quicken(folder: Path) -> None:
     """Have a lost run found within seconds, by the copy of ``deploy`` in that folder."""
-    change(folder, "poll_interval_seconds: 10", "poll_interval_seconds: 1")
-    change(folder, "  config:\n    broker:", "  config:\n    lost_seconds: 6.0\n    broker:")
-
-
-def change(folder: Path, what: str, to: str) -> None:
-    """Change what the copy of ``deploy/dagster.yaml`` in that folder says; raises ``FleetError`` where it does not."""
     path = folder / "deploy" / "dagster.yaml"
+    change(path, "poll_interval_seconds: 10", "poll_interval_seconds: 1")
+    change(path, "  config:\n    broker:", "  config:\n    lost_seconds: 6.0\n    broker:")
+
+
+def change(path: Path, what: str, to: str) -> None:
+    """Change what a ``dagster.yaml`` says; raises ``FleetError`` where it does not say it."""
     text = path.read_text()
     if what not in text:
         raise FleetError(text)

@@ -77,7 +77,8 @@ def test_daemon_api_and_a_disk_fail_at_once(project: Project, fleet: Callable[..
 def test_no_worker_has_room(project: Project, fleet: Callable[..., Fleet]) -> None:
     """A run that nobody can take fails when it has waited to start, and another one loads once there is room."""
     quicken(project.path)
-    change(project.path, "start_timeout_seconds: 300", "start_timeout_seconds: 10")
+    configured = project.path / "deploy" / "dagster.yaml"
+    change(configured, "start_timeout_seconds: 300", "start_timeout_seconds: 10")
     full = fill(project.path, "worker-1", "worker-2")
     sandbox = project.serve(shape=Shape(key=KEY))
     running = fleet(2)
