@@ -21,6 +21,8 @@ from analytics_assets_tests.project import DAY, Project, stories
 
 RETRIES = dg.RetryPolicy(max_retries=2)
 _SECONDS = 60
+_DAGSTER = [sys.executable, "-W", "ignore", "-m", "dagster"]
+_MATERIALIZE = [*_DAGSTER, "asset", "materialize", "-m", "analytics_assets.definitions", "--partition", DAY]
 _LAUNCH = """
 mutation ($selector: JobOrPipelineSelector!, $tags: [ExecutionTag!]!) {
   launchRun(executionParams: {selector: $selector, mode: "default", executionMetadata: {tags: $tags}}) {
@@ -81,10 +83,7 @@ def test_slices_that_were_loaded_by_then_stay(project: Project) -> None:
 def test_the_command_line_ends_soon(project: Project, numbers: list[signal.Signals]) -> None:
     """An exit code that is not 0 within seconds, the reason, and a row in the ledger."""
     sandbox = project.serve(rows={"stories": stories(3)}, faults=[Fault("latency", seconds=60)])
-    arguments = ["asset", "materialize", "-m", "analytics_assets.definitions", "--select", "*", "--partition", DAY]
-    with subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "dagster", *arguments], stderr=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen([*_MATERIALIZE, "--select", "*"], stderr=subprocess.PIPE, text=True) as process:
         try:
             _wait(lambda: sandbox.requests)
             for number in numbers:
@@ -112,19 +111,9 @@ def test_the_command_line_ends_soon(project: Project, numbers: list[signal.Signa
 def test_the_terminal_is_closed(project: Project, fault: Fault, event: dg.DagsterEventType, outcome: str) -> None:
     """As when an ssh session breaks off: the run ends, and does not show as started for ever."""
     sandbox = project.serve(rows={"stories": stories(3)}, faults=[fault])
-    arguments = [
-        "asset",
-        "materialize",
-        "-m",
-        "analytics_assets.definitions",
-        "--select",
-        "stories",
-        "--partition",
-        DAY,
-    ]
     process, terminal = pty.fork()
     if not process:
-        os.execv(sys.executable, [sys.executable, "-W", "ignore", "-m", "dagster", *arguments])  # noqa: S606 - no shell
+        os.execv(sys.executable, [*_MATERIALIZE, "--select", "stories"])  # noqa: S606 - no shell
     with dg.DagsterInstance.from_config(str(project.path)) as instance:
         try:
             _wait(lambda: sandbox.requests)

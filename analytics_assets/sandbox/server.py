@@ -76,9 +76,9 @@ def serve(sandbox: ASGIApp, listener: socket.socket) -> None:
 
 def stop_on_signals() -> None:
     """Make SIGTERM, and a terminal that is closed, mean what Ctrl-C means: ``KeyboardInterrupt``; not for ``nohup``."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -145,16 +145,18 @@ def _second_file() -> Iterator[str]:
 def _require_credentials(destination: AnyDestination) -> None:
     """Raise ``SettingError`` naming what the destination lacks, and how to give it; never what it has."""
     kind, names = destination_kind(), []
+    given: object = None
     try:
-        destination.configuration(destination.spec())
+        given = destination.configuration(destination.spec())
     except InvalidNativeValue:
         names = ["credentials"]
         what = f"the credentials of {'.'.join(_SECTION)} cannot be read as those of {kind}"
     except ConfigFieldMissingException as error:
+        given = error.config
         names = [name for name in _missing(error.traces) if name not in _GIVEN_BY_PIPELINE]
         what = f"{'.'.join(_SECTION)} ({kind}) lacks {', '.join(names)}"
     if not names:
-        _refuse_password_in_host(destination)
+        _refuse_password_in_host(given)
         return
     variables = ", ".join("__".join((*_SECTION, *name.split("."))).upper() for name in names)
     how = f"Set {variables} in the environment, or the same in .dlt/secrets.toml."
@@ -165,10 +167,9 @@ def _require_credentials(destination: AnyDestination) -> None:
     raise SettingError(f"{what}. {how}")
 
 
-def _refuse_password_in_host(destination: AnyDestination) -> None:
+def _refuse_password_in_host(config: object) -> None:
     """Raise ``SettingError`` where a driver would name the end of a password as the host that it does not find."""
-    given: Any = destination.configuration(destination.spec(), accept_partial=True)
-    if "@" in (getattr(getattr(given, "credentials", None), "host", None) or ""):
+    if "@" in (getattr(getattr(config, "credentials", None), "host", None) or ""):
         encoded = "an @ in user or password is written %40"
         raise SettingError(f"the host in the credentials of {'.'.join(_SECTION)} has an @ in it: {encoded}")
 
